@@ -1,0 +1,177 @@
+//! Settings: flags first, then the environment, then one file of `KEY=value` lines.
+//!
+//! The file is one that a shell can source and systemd can read as `EnvironmentFile=`:
+//! `/etc/claw/claw.env` for root, `~/.config/claw/claw.env` and then `/etc/claw/claw.env` for
+//! everybody else. Only `CLAW_…` keys that a tool knows are used.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use clap::{ArgMatches, Command};
+
+use crate::exit::{Complaint, complain};
+
+/// Reads the command line of `command`, with the settings file behind the environment.
+///
+/// On wrong usage, and after `--help`, the process ends here, as clap does it. A settings file that
+/// cannot be used is named on standard error, and the tool goes on without it.
+pub fn parse(mut command: Command) -> ArgMatches {
+    let tool = command.get_name().to_owned();
+    match settings() {
+        Ok(settings) => command = with_settings(command, &settings),
+        Err(complaint) => complain(&tool, &complaint.to_string()),
+    }
+    command.get_matches()
+}
+
+/// Makes each setting the default of the argument that has its variable.
+fn with_settings(command: Command, settings: &BTreeMap<String, String>) -> Command {
+    command.mut_args(|arg| {
+        let name = arg.get_env().and_then(|name| name.to_str());
+        match name.and_then(|name| settings.get(name)) {
+            Some(value) => {
+                let value = value.clone();
+                arg.default_value(value)
+            }
+            None => arg,
+        }
+    })
+}
+
+fn settings() -> Result<BTreeMap<String, String>, Complaint> {
+    let mut settings = BTreeMap::new();
+    for file in files() {
+        for (key, value) in read(&file)? {
+            settings.entry(key).or_insert(value);
+        }
+    }
+    Ok(settings)
+}
+
+/// The files that count for this user, the first one first. Root heeds no file in a home, which
+/// `sudo` may have left pointing at somebody else's.
+fn files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    if !nix::unistd::geteuid().is_root() {
+        let config = std::env::var_os("XDG_CONFIG_HOME")
+            .filter(|config| !config.is_empty())
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".config")));
+        files.extend(config.map(|config| config.join("claw/claw.env")));
+    }
+    files.push("/etc/claw/claw.env".into());
+    files
+}
+
+fn read(file: &Path) -> Result<Vec<(String, String)>, Complaint> {
+    let name = file.display().to_string();
+    let meta = match std::fs::metadata(file) {
+        Ok(meta) => meta,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(Complaint::cannot("read", &name, error)),
+    };
+    let me = nix::unistd::geteuid().as_raw();
+    if !meta.is_file() || (meta.uid() != 0 && meta.uid() != me) || meta.mode() & 0o022 != 0 {
+        let reason = "it must be a file of your own or of root that nobody else can write";
+        return Err(Complaint::cannot("use", &name, reason));
+    }
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(Vec::new()),
+        Err(error) => return Err(Complaint::cannot("read", &name, error)),
+    };
+    let mut settings = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        match assignment(line) {
+            Ok(Some(setting)) => settings.push(setting),
+            Ok(None) => {}
+            Err(reason) => {
+                return Err(Complaint::cannot("use", &name, format!("line {number}: {reason}")));
+            }
+        }
+    }
+    // The last assignment of a key wins, as in a shell.
+    settings.reverse();
+    Ok(settings)
+}
+
+/// A `KEY=value` line in the part of the syntax that a shell and systemd read alike.
+fn assignment(line: &str) -> Result<Option<(String, String)>, &'static str> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let (key, value) = line.split_once('=').ok_or("not KEY=value")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if key.is_empty() || key.starts_with(|c: char| c.is_ascii_digit()) || !key.chars().all(plain) {
+        return Err("not KEY=value");
+    }
+    let quoted = |mark: char| value.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark));
+    let value = if let Some(inner) = quoted('\'') {
+        if inner.contains('\'') {
+            return Err("a quote within quotes");
+        }
+        inner.to_owned()
+    } else {
+        let inner = quoted('"');
+        let text = inner.unwrap_or(value);
+        if text.contains(['$', '`', '\\', '"', '\'']) {
+            return Err("a shell and systemd differ on $, `, \\ and quotes: put the value in ''");
+        }
+        if inner.is_none() && text.contains([' ', '\t', ';', '&', '|', '<', '>', '(', ')', '#']) {
+            return Err("put the value in ''");
+        }
+        text.to_owned()
+    };
+    Ok(Some((key.to_owned(), value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Arg;
+
+    use super::*;
+
+    #[test]
+    fn a_line_reads_as_a_shell_and_systemd_read_it() {
+        for (line, expected) in [
+            ("CLAW_A=1", Ok(Some(("CLAW_A", "1")))),
+            ("  CLAW_A=a,b:/c  ", Ok(Some(("CLAW_A", "a,b:/c")))),
+            ("CLAW_A='two words $x'", Ok(Some(("CLAW_A", "two words $x")))),
+            ("CLAW_A=\"two words\"", Ok(Some(("CLAW_A", "two words")))),
+            ("CLAW_A=", Ok(Some(("CLAW_A", "")))),
+            ("# a comment", Ok(None)),
+            ("", Ok(None)),
+            ("CLAW_A=two words", Err("put the value in ''")),
+            (
+                "CLAW_A=$(rm)",
+                Err("a shell and systemd differ on $, `, \\ and quotes: put the value in ''"),
+            ),
+            ("export CLAW_A=1", Err("not KEY=value")),
+            ("CLAW_A", Err("not KEY=value")),
+            ("1=2", Err("not KEY=value")),
+        ] {
+            let read = assignment(line);
+            let read =
+                read.as_ref().map(|pair| pair.as_ref().map(|(k, v)| (k.as_str(), v.as_str())));
+            assert_eq!(read.map_err(|why| *why), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_setting_stands_behind_the_flag_and_before_the_default() {
+        let command = Command::new("t")
+            .arg(Arg::new("warn").long("warn").env("CLAW_TEST_OF_SETTINGS").default_value("80"));
+        let settings = BTreeMap::from([("CLAW_TEST_OF_SETTINGS".to_owned(), "70".to_owned())]);
+        let value = |arguments: &[&str]| {
+            let command = with_settings(command.clone(), &settings);
+            command.get_matches_from(arguments).get_one::<String>("warn").cloned().unwrap()
+        };
+        assert_eq!(value(&["t"]), "70");
+        assert_eq!(value(&["t", "--warn", "60"]), "60");
+    }
+}
