@@ -1,0 +1,172 @@
+//! What can be asked of claw-health.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
+use clap_complete::Shell;
+
+use crate::checks;
+use crate::settings::Settings;
+
+/// Look at this box and write one record a check.
+///
+/// Without a target, looks at everything there is to look at here. A target is the name of a check,
+/// alone or with what to look at behind a colon, or a URL; `--list` shows them. The subject of a
+/// record is a target too.
+#[derive(Debug, Parser)]
+#[command(name = "claw-health", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Args {
+    /// What to look at: disk, disk:/var, unit:user/NAME.service, tcp:HOST:PORT, http://…
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+
+    /// Only these checks, by name
+    #[arg(long, env = "CLAW_ONLY", value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+
+    /// All but these checks, by name
+    #[arg(long, env = "CLAW_SKIP", value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) skip: Vec<String>,
+
+    /// Write only what does not pass
+    #[arg(long, env = "CLAW_FAILING")]
+    pub(crate) failing: bool,
+
+    /// List the checks, their operands and their limits
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// How long one check may take before it is cut off
+    #[arg(long, env = "CLAW_TIMEOUT", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+
+    /// How to write; by default for people at a terminal and as JSON lines elsewhere
+    #[arg(long, env = "CLAW_FORMAT", value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+
+    /// Write to a file instead, beside it first and then renamed
+    #[arg(long, env = "CLAW_OUTPUT", value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// The tree of another host, read in place of this one's
+    #[arg(long, env = "CLAW_ROOT", value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// Whose gateway it is; by default yours, or for root that of the user who has one
+    #[arg(long, env = "CLAW_USER", value_name = "NAME")]
+    pub(crate) user: Option<String>,
+
+    /// Where the gateway answers; by default the port of its configuration, on 127.0.0.1
+    #[arg(long, env = "CLAW_GATEWAY_URL", value_name = "URL")]
+    pub(crate) gateway_url: Option<String>,
+
+    /// The gateway's unit in the user manager
+    #[arg(
+        long,
+        env = "CLAW_GATEWAY_UNIT",
+        value_name = "UNIT",
+        default_value = "openclaw-gateway.service"
+    )]
+    pub(crate) gateway_unit: String,
+
+    /// The monitor's unit in the system manager
+    #[arg(
+        long,
+        env = "CLAW_MONITOR_UNIT",
+        value_name = "UNIT",
+        default_value = "openclaw-agent-monitor.service"
+    )]
+    pub(crate) monitor_unit: String,
+
+    /// The agents' workspace; by default ~/.openclaw/workspace
+    #[arg(long, env = "CLAW_WORKSPACE", value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+
+    /// Where backups are; by default ~/.openclaw/backups
+    #[arg(long, env = "CLAW_BACKUPS", value_name = "DIR")]
+    pub(crate) backups: Option<PathBuf>,
+
+    /// Where the last look is remembered; by default $STATE_DIRECTORY, then ~/.local/state/claw
+    #[arg(long, env = "CLAW_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// Print the completions for a shell
+    #[arg(long, value_name = "SHELL")]
+    pub(crate) completions: Option<Shell>,
+
+    /// The limits and other settings of the checks.
+    #[arg(skip)]
+    pub(crate) settings: Arc<Settings>,
+}
+
+/// How to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Human,
+    /// One record a line
+    Json,
+    /// One line and performance data, with the exit status of a Nagios plug-in
+    Nagios,
+    /// OpenMetrics text
+    Openmetrics,
+    /// The classic Prometheus text, for node_exporter's text-file directory
+    Textfile,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 everything passes; 1 something does not; 2 the work could not be done.
+With --format nagios: 0, 1, 2 and 3, as a plug-in.
+
+Settings also come from the environment and from a file of KEY=value lines: /etc/claw/claw.env,
+and ~/.config/claw/claw.env before it for everybody but root.
+
+More in claw-health(1), claw-record(5) and claw(7).";
+
+/// Reads the command line, the environment and the settings file.
+pub(crate) fn parse() -> Args {
+    let matches = claw_record::parse(command());
+    match Args::from_arg_matches(&matches) {
+        Ok(args) => Args { settings: Arc::new(Settings::from_matches(&matches)), ..args },
+        Err(error) => error.exit(),
+    }
+}
+
+/// The whole command line: the arguments above, and one flag for each setting of a check.
+pub(crate) fn command() -> Command {
+    Args::command().next_help_heading("Limits and settings of the checks").args(
+        checks::ALL.iter().flat_map(|check| check.settings).map(crate::settings::Setting::to_arg),
+    )
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(timeout) if !timeout.is_zero() => Ok(timeout.min(Duration::from_secs(86_400))),
+        _ => Err("it must be more than 0 seconds".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_holds_together() {
+        super::command().debug_assert();
+    }
+
+    /// A setting that only a flag can make is lost on everybody who uses the file.
+    #[test]
+    fn every_option_has_its_variable() {
+        for arg in super::command().get_opts() {
+            let name = arg.get_long().unwrap_or_default();
+            if ["completions", "help", "list", "version"].contains(&name) {
+                continue;
+            }
+            let variable = format!("CLAW_{}", name.to_uppercase().replace('-', "_"));
+            let env = arg.get_env().and_then(|env| env.to_str());
+            assert_eq!(env, Some(variable.as_str()), "--{name}");
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Writing what was found, in the format that was asked for.
+
+mod list;
+mod nagios;
+mod prometheus;
+
+use std::path::PathBuf;
+
+use claw_record::{Complaint, Format as Shape, Outcome, Output, Source, Status, Style};
+
+use crate::args::{Args, Format};
+use crate::finding::{Finding, worse};
+use crate::host::Host;
+use crate::replace::replace;
+
+/// Writes findings as they come, or all of them at the end where the format needs them all.
+pub(crate) struct Writer {
+    format: Format,
+    source: Source,
+    output: Output,
+    file: Option<File>,
+    failing: bool,
+    /// What is written at the end.
+    kept: Vec<(&'static str, Finding)>,
+    worst: Status,
+    counts: [usize; 4],
+}
+
+/// A file that is replaced once everything is written.
+struct File {
+    path: PathBuf,
+    content: std::rc::Rc<std::cell::RefCell<Vec<u8>>>,
+}
+
+impl Writer {
+    /// A writer for the findings on a host.
+    pub(crate) fn new(args: &Args, host: &Host) -> Result<Self, Complaint> {
+        let mut writer = Self::plain(args)?;
+        writer.source = Source::on("claw-health", host.name.clone());
+        Ok(writer)
+    }
+
+    /// A writer for what needs no host.
+    pub(crate) fn plain(args: &Args) -> Result<Self, Complaint> {
+        let shape = match args.format {
+            Some(Format::Human) => Some(Shape::Human),
+            Some(_) => Some(Shape::Json),
+            None => None,
+        };
+        let (output, file) = match &args.output {
+            None => (Output::stdout(shape), None),
+            Some(path) => {
+                let content = std::rc::Rc::<std::cell::RefCell<Vec<u8>>>::default();
+                let sink = Box::new(Shared(std::rc::Rc::clone(&content)));
+                let name = path.display().to_string();
+                let output =
+                    Output::to(sink, &name, shape.unwrap_or(Shape::Json), Style::default());
+                (output, Some(File { path: path.clone(), content }))
+            }
+        };
+        let format = args.format.unwrap_or(match output.format() {
+            Shape::Human => Format::Human,
+            Shape::Json => Format::Json,
+        });
+        Ok(Self {
+            format,
+            source: Source::new("claw-health"),
+            output,
+            file,
+            failing: args.failing,
+            kept: Vec::new(),
+            worst: Status::Pass,
+            counts: [0; 4],
+        })
+    }
+
+    /// Writes what a check found.
+    pub(crate) fn finding(
+        &mut self,
+        check: &'static str,
+        finding: Finding,
+    ) -> Result<(), Complaint> {
+        self.worst = worse(self.worst, finding.status);
+        self.counts[finding.status as usize] += 1;
+        let is_metric =
+            matches!(self.format, Format::Openmetrics | Format::Textfile | Format::Nagios);
+        if self.failing && finding.passes() && !is_metric {
+            return Ok(());
+        }
+        if self.format == Format::Json {
+            return self.output.record(&finding.record(&self.source));
+        }
+        self.kept.push((check, finding));
+        Ok(())
+    }
+
+    /// Writes what is left, and says how it turned out.
+    pub(crate) fn finish(mut self) -> Result<Outcome, Complaint> {
+        match self.format {
+            Format::Json => {}
+            Format::Human => self.people()?,
+            Format::Nagios => {
+                let text = nagios::text(self.worst, self.counts, &self.kept, self.failing);
+                self.output.piece(text.as_bytes())?;
+            }
+            Format::Openmetrics => {
+                let text = prometheus::text(&self.kept, prometheus::Dialect::Open);
+                self.output.piece(text.as_bytes())?;
+            }
+            Format::Textfile => {
+                let text = prometheus::text(&self.kept, prometheus::Dialect::Classic);
+                self.output.piece(text.as_bytes())?;
+            }
+        }
+        let outcome = match (self.format, self.worst) {
+            (Format::Nagios, worst) => Outcome::Status(nagios::exit_status(worst)),
+            (_, Status::Pass) => Outcome::Well,
+            _ => Outcome::NotWell,
+        };
+        self.save(outcome)
+    }
+
+    /// Writes bytes as they are, and ends well.
+    pub(crate) fn bytes(mut self, bytes: &[u8]) -> Result<Outcome, Complaint> {
+        self.output.piece(bytes)?;
+        self.save(Outcome::Well)
+    }
+
+    /// Writes the list of the checks.
+    pub(crate) fn list(mut self) -> Result<Outcome, Complaint> {
+        match self.format {
+            Format::Json => {
+                for record in list::records(&self.source) {
+                    self.output.record(&record)?;
+                }
+            }
+            _ => self.output.piece(list::text().as_bytes())?,
+        }
+        self.save(Outcome::Well)
+    }
+
+    fn people(&mut self) -> Result<(), Complaint> {
+        let subjects = self.kept.iter().map(|(_, finding)| finding.subject.as_str());
+        self.output.restyle(|style| style.for_subjects(subjects));
+        for (_, finding) in &self.kept {
+            self.output.record(&finding.record(&self.source))?;
+        }
+        self.output.text(&tally(self.counts))
+    }
+
+    fn save(self, outcome: Outcome) -> Result<Outcome, Complaint> {
+        /// Readable for all, as the collectors of metrics run as other users.
+        const MODE: u32 = 0o644;
+        if let Some(file) = &self.file {
+            replace(&file.path, &file.content.borrow(), MODE).map_err(|error| {
+                Complaint::cannot("write", &file.path.display().to_string(), error)
+            })?;
+        }
+        Ok(outcome)
+    }
+}
+
+/// How many findings of each kind there were: `12 pass, 1 warn`.
+fn tally(counts: [usize; 4]) -> String {
+    let kinds = [Status::Fail, Status::Warn, Status::Unknown, Status::Pass];
+    let parts: Vec<_> = kinds
+        .into_iter()
+        .map(|status| (counts[status as usize], status))
+        .filter(|(count, status)| *count > 0 || *status == Status::Pass)
+        .map(|(count, status)| format!("{count} {status}"))
+        .collect();
+    parts.join(", ")
+}
+
+/// A buffer that the output writes into and the file is made from.
+struct Shared(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+
+impl std::io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.borrow_mut().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,207 @@
+//! The box that is looked at: this one, or the tree of files of another.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use claw_record::Complaint;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::Mode;
+use serde_json::Value;
+
+use crate::args::Args;
+use crate::owner::{self, Owner};
+
+/// The box, with what the checks need to know of it before they look.
+#[derive(Debug)]
+pub(crate) struct Host {
+    /// Its name, as it stands in every record.
+    pub(crate) name: String,
+    /// The gateway's unit in the user manager.
+    pub(crate) gateway_unit: String,
+    /// The monitor's unit in the system manager.
+    pub(crate) monitor_unit: String,
+    root: Option<PathBuf>,
+    owner: OnceLock<Owner>,
+    gateway_url: Option<String>,
+    workspace: Option<PathBuf>,
+    backups: Option<PathBuf>,
+    state: PathBuf,
+}
+
+/// The largest file that is read whole.
+const FILE_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
+
+impl Host {
+    /// The box that the command line means.
+    pub(crate) fn new(args: &Args) -> Result<Self, Complaint> {
+        if let Some(root) = &args.root
+            && !root.is_dir()
+        {
+            return Err(Complaint::cannot("look at", &root.display().to_string(), "not a folder"));
+        }
+        let mut host = Self {
+            name: String::new(),
+            gateway_unit: args.gateway_unit.clone(),
+            monitor_unit: args.monitor_unit.clone(),
+            root: args.root.clone(),
+            owner: OnceLock::new(),
+            gateway_url: args.gateway_url.clone(),
+            workspace: args.workspace.clone(),
+            backups: args.backups.clone(),
+            state: args.state.clone().unwrap_or_else(owner::state_folder),
+        };
+        host.name = host.find_name();
+        if let Some(user) = &args.user {
+            let owner = owner::named(&host, user).ok_or_else(|| {
+                Complaint::cannot("look at", user, "there is no such user on this box")
+            })?;
+            host.owner = OnceLock::from(owner);
+        }
+        Ok(host)
+    }
+
+    fn find_name(&self) -> String {
+        let read = |path| self.read(path).ok().map(|name| name.trim().to_owned());
+        let name = if self.is_running() {
+            nix::unistd::gethostname().ok().map(|name| name.to_string_lossy().into_owned())
+        } else {
+            read("/etc/hostname").or_else(|| read("/proc/sys/kernel/hostname"))
+        };
+        name.unwrap_or_default()
+    }
+
+    /// Is it this box, and not the tree of another?
+    pub(crate) fn is_running(&self) -> bool {
+        self.root.is_none()
+    }
+
+    /// Was it booted with systemd? The test is that of `sd_booted(3)`.
+    pub(crate) fn has_systemd(&self) -> bool {
+        self.path("/run/systemd/system").is_dir()
+    }
+
+    /// The name of process 1.
+    pub(crate) fn first_process(&self) -> String {
+        self.read("/proc/1/comm")
+            .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned())
+    }
+
+    /// Whose gateway it is.
+    pub(crate) fn owner(&self) -> &Owner {
+        self.owner.get_or_init(|| owner::find(self))
+    }
+
+    /// OpenClaw's own folder.
+    pub(crate) fn openclaw_home(&self) -> PathBuf {
+        self.owner().home.join(".openclaw")
+    }
+
+    /// Has its owner an OpenClaw: its folder, its unit, or an address to find it at?
+    pub(crate) fn has_openclaw(&self) -> bool {
+        let unit = self.owner().home.join(".config/systemd/user").join(&self.gateway_unit);
+        self.gateway_url.is_some()
+            || self.path(self.openclaw_home()).is_dir()
+            || self.path(unit).is_file()
+    }
+
+    /// Where the gateway was said to answer.
+    pub(crate) fn gateway_url(&self) -> Option<&str> {
+        self.gateway_url.as_deref()
+    }
+
+    /// The agents' workspace.
+    pub(crate) fn workspace(&self) -> PathBuf {
+        self.workspace.clone().unwrap_or_else(|| self.openclaw_home().join("workspace"))
+    }
+
+    /// Where its backups are.
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.backups.clone().unwrap_or_else(|| self.openclaw_home().join("backups"))
+    }
+
+    /// Where a file of the box is found: the same place, or the one below the tree's root.
+    ///
+    /// For what cannot hold a link out of the tree; a file's content is read with [`Host::read`].
+    pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        match &self.root {
+            Some(root) => root.join(path.as_ref().strip_prefix("/").unwrap_or(path.as_ref())),
+            None => path.as_ref().to_owned(),
+        }
+    }
+
+    /// A file of the box as text. The reason why it cannot be read names it.
+    pub(crate) fn read(&self, path: impl AsRef<Path>) -> Result<String, String> {
+        self.read_of(path.as_ref(), None)
+    }
+
+    /// A file that the gateway's owner may have written, as text. Root reads it only where it is
+    /// the owner's, so that a link cannot lead to what the owner may not read.
+    pub(crate) fn read_owned(&self, path: impl AsRef<Path>) -> Result<String, String> {
+        let by_root = self.is_running() && nix::unistd::geteuid().is_root();
+        self.read_of(path.as_ref(), by_root.then(|| self.owner().uid))
+    }
+
+    fn read_of(&self, path: &Path, owner: Option<u32>) -> Result<String, String> {
+        let text = self
+            .bytes(path, owner)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned()));
+        text.map_err(|why| format!("cannot read '{}': {why}", path.display()))
+    }
+
+    fn bytes(&self, path: &Path, owner: Option<u32>) -> Result<Vec<u8>, String> {
+        let file = File::from(self.open(path).map_err(|error| error.desc().to_owned())?);
+        let meta = file.metadata().map_err(|error| error.to_string())?;
+        if !meta.is_file() {
+            return Err("it is not a regular file".to_owned());
+        }
+        if owner.is_some_and(|owner| meta.uid() != owner) {
+            return Err(format!("it is not {}'s own", self.owner().name));
+        }
+        let mut bytes = Vec::new();
+        let mut part = file.take(FILE_LIMIT_BYTES + 1);
+        part.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        if bytes.len() as u64 > FILE_LIMIT_BYTES {
+            return Err(format!("it is larger than {FILE_LIMIT_BYTES} bytes"));
+        }
+        Ok(bytes)
+    }
+
+    /// Opens a file for reading without waiting for it. A link in a tree leads nowhere outside it.
+    fn open(&self, path: &Path) -> nix::Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let Some(root) = &self.root else {
+            return nix::fcntl::open(path, flags, Mode::empty());
+        };
+        let folder = nix::fcntl::open(root, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
+        openat2(folder, path, how)
+    }
+
+    /// What a check remembered of its last look; nothing where there was none, or where it was of
+    /// another version.
+    pub(crate) fn recall(&self, name: &str) -> Option<Value> {
+        if !self.is_running() {
+            return None;
+        }
+        let text = std::fs::read_to_string(self.memory_file(name)).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Remembers something for the next look: written beside and renamed, for nobody else to read.
+    pub(crate) fn remember(&self, name: &str, value: &Value) -> Result<(), String> {
+        if !self.is_running() {
+            return Ok(());
+        }
+        let file = self.memory_file(name);
+        crate::replace::replace(&file, value.to_string().as_bytes(), 0o600)
+            .map_err(|error| format!("cannot write '{}': {error}", file.display()))
+    }
+
+    fn memory_file(&self, name: &str) -> PathBuf {
+        self.state.join("health").join(format!("{name}.json"))
+    }
+}

@@ -1,0 +1,19 @@
+//! Look at this box and write one record a check.
+
+mod args;
+mod checks;
+mod finding;
+mod formats;
+mod host;
+mod look;
+mod owner;
+mod replace;
+mod run;
+mod settings;
+mod target;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    claw_record::report("claw-health", run::run(&args::parse()))
+}

@@ -1,0 +1,107 @@
+//! Whose gateway is it?
+
+use std::path::PathBuf;
+
+use nix::unistd::{Uid, User, geteuid};
+
+use crate::host::Host;
+
+/// The user who has the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) name: String,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) home: PathBuf,
+}
+
+/// The user of that name.
+pub(crate) fn named(host: &Host, name: &str) -> Option<Owner> {
+    let listed = || passwd(host).into_iter().find(|owner| owner.name == name);
+    if host.is_running() {
+        User::from_name(name).ok().flatten().map(Owner::from).or_else(listed)
+    } else {
+        listed()
+    }
+}
+
+/// The user who asks; for root the one who called `sudo` or the first one, where they have an
+/// OpenClaw and root has none. In a tree, the first one who has it.
+pub(crate) fn find(host: &Host) -> Owner {
+    let me = geteuid();
+    if host.is_running() && !me.is_root() {
+        return current(me);
+    }
+    let users = passwd(host);
+    let has_openclaw = |owner: &&Owner| host.path(owner.home.join(".openclaw")).is_dir();
+    let root = || users.iter().find(|owner| owner.uid == 0);
+    let sudo = std::env::var("SUDO_USER").ok();
+    let caller = || users.iter().find(|owner| Some(&owner.name) == sudo.as_ref());
+    root()
+        .filter(has_openclaw)
+        .or_else(|| caller().filter(has_openclaw))
+        .or_else(|| users.iter().find(has_openclaw))
+        .or_else(root)
+        .cloned()
+        .unwrap_or_else(|| current(me))
+}
+
+/// The folder where what a look remembers is kept. Root's is in root's own home, whatever `HOME`
+/// says: `sudo` may have left it pointing at a home that an agent can write.
+pub(crate) fn state_folder() -> PathBuf {
+    let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    if let Some(folder) = named("STATE_DIRECTORY") {
+        return folder;
+    }
+    let me = geteuid();
+    let home = if me.is_root() { None } else { named("HOME") };
+    home.unwrap_or_else(|| current(me).home).join(".local/state/claw")
+}
+
+fn current(me: Uid) -> Owner {
+    User::from_uid(me).ok().flatten().map(Owner::from).unwrap_or_else(|| Owner {
+        name: me.to_string(),
+        uid: me.as_raw(),
+        gid: nix::unistd::getegid().as_raw(),
+        home: std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from),
+    })
+}
+
+impl From<User> for Owner {
+    fn from(user: User) -> Self {
+        Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw(), home: user.dir }
+    }
+}
+
+/// The users that the box lists in its own file.
+fn passwd(host: &Host) -> Vec<Owner> {
+    host.read("/etc/passwd").map_or_else(|_| Vec::new(), |text| parse(&text))
+}
+
+fn parse(text: &str) -> Vec<Owner> {
+    let owner = |line: &str| {
+        let fields: Vec<_> = line.split(':').collect();
+        let [name, _, uid, gid, _, home, _] = fields[..] else { return None };
+        Some(Owner {
+            name: name.into(),
+            uid: uid.parse().ok()?,
+            gid: gid.parse().ok()?,
+            home: home.into(),
+        })
+    };
+    text.lines().filter_map(owner).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_read_and_garbled_lines_passed_over() {
+        let users = parse(
+            "root:x:0:0:root:/root:/bin/sh\n\nbad line\nclaw:x:1000:1000::/home/claw:/bin/sh\nx:y:z:1:::\n",
+        );
+        let names: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.uid)).collect();
+        assert_eq!(names, [("root", 0), ("claw", 1000)]);
+    }
+}
