@@ -1,5 +1,7 @@
 //! What the tests of the tools share: running a tool whole, and the schema that every line fits.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::process::Output;
 use std::sync::OnceLock;
 
@@ -64,6 +66,17 @@ impl Run {
         let mut records = self.records();
         assert_eq!(records.len(), 1, "{}{}", self.stdout, self.stderr);
         records.remove(0)
+    }
+}
+
+/// Says why a test, or a part of it, cannot be had here. `scripts/test` prints these at its end.
+pub fn skip(why: &str) {
+    let line = format!("SKIP: {why}\n");
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    if let Some(list) = std::env::var_os("CLAW_TEST_SKIPS")
+        && let Ok(mut list) = OpenOptions::new().append(true).open(list)
+    {
+        let _ = list.write_all(line.as_bytes());
     }
 }
 
