@@ -1,5 +1,7 @@
 //! What the tests of the tools share: running a tool whole, and the schema that every line fits.
 
+#![allow(clippy::panic, reason = "a test that finds something wrong panics")]
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::process::Output;
