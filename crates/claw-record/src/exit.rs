@@ -27,14 +27,9 @@ impl Complaint {
         Self(words.into())
     }
 
-    /// `cannot verb 'thing': reason`, where the thing is a plain name without quotes around it when
-    /// it holds a space, such as `standard output`.
+    /// `cannot verb 'thing': reason`.
     pub fn cannot(verb: &str, thing: &str, reason: impl fmt::Display) -> Self {
-        if thing.contains(' ') {
-            Self(format!("cannot {verb} {thing}: {reason}"))
-        } else {
-            Self(format!("cannot {verb} '{thing}': {reason}"))
-        }
+        Self(format!("cannot {verb} '{thing}': {reason}"))
     }
 }
 

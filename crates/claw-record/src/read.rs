@@ -139,7 +139,8 @@ pub fn pass_on<R: Read>(
 ) -> Result<Outcome, Complaint> {
     let mut lines = Lines::new(input);
     let mut outcome = Outcome::Well;
-    let cannot_read = |error: io::Error| Complaint::cannot("read", "standard input", error);
+    let cannot_read =
+        |error: io::Error| Complaint::new(format!("cannot read standard input: {error}"));
     while let Some(line) = lines.next_line().map_err(cannot_read)? {
         if output.is_closed() {
             break;

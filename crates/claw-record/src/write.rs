@@ -37,7 +37,8 @@ impl Output {
         Self::to(Box::new(io::stdout().lock()), "standard output", format, style)
     }
 
-    /// Anything that can be written to, and what to call it in a complaint.
+    /// Anything that can be written to, and what to call it in a complaint: `standard output`, or a
+    /// file's name in quotes.
     pub fn to(to: Box<dyn Write>, name: &str, format: Format, style: Style) -> Self {
         Self { to, name: name.to_owned(), format, style, closed: false }
     }
@@ -100,7 +101,9 @@ impl Output {
     fn settle(&mut self, result: io::Result<()>) -> Result<(), Complaint> {
         match result {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.closed = true,
-            Err(error) => return Err(Complaint::cannot("write", &self.name, error)),
+            Err(error) => {
+                return Err(Complaint::new(format!("cannot write {}: {error}", self.name)));
+            }
             Ok(()) => {}
         }
         Ok(())

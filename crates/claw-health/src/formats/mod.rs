@@ -52,7 +52,7 @@ impl Writer {
             Some(path) => {
                 let content = std::rc::Rc::<std::cell::RefCell<Vec<u8>>>::default();
                 let sink = Box::new(Shared(std::rc::Rc::clone(&content)));
-                let name = path.display().to_string();
+                let name = format!("'{}'", path.display());
                 let output =
                     Output::to(sink, &name, shape.unwrap_or(Shape::Json), Style::default());
                 (output, Some(File { path: path.clone(), content }))
