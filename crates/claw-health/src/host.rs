@@ -1,6 +1,6 @@
 //! The box that is looked at: this one, or the tree of files of another.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use claw_record::Complaint;
+use nix::dir::Dir;
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
 use serde_json::Value;
@@ -152,8 +154,30 @@ impl Host {
         text.map_err(|why| format!("cannot read '{}': {why}", path.display()))
     }
 
+    /// What the kernel keeps of a file, without opening it: a device or a pipe is not touched.
+    pub(crate) fn meta(&self, path: impl AsRef<Path>) -> nix::Result<Metadata> {
+        let file = File::from(self.open(path.as_ref(), OFlag::O_PATH)?);
+        file.metadata().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))
+    }
+
+    /// The names in a folder, sorted; those that are not UTF-8 are none that a check knows.
+    pub(crate) fn names(&self, path: impl AsRef<Path>) -> nix::Result<Vec<String>> {
+        let folder = self.open(path.as_ref(), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+        let mut names = Vec::new();
+        for entry in Dir::from_fd(folder)?.iter() {
+            if let Ok(name) = entry?.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
     fn bytes(&self, path: &Path, owner: Option<u32>) -> Result<Vec<u8>, String> {
-        let file = File::from(self.open(path).map_err(|error| error.desc().to_owned())?);
+        let opened = self.open(path, OFlag::O_RDONLY);
+        let file = File::from(opened.map_err(|error| error.desc().to_owned())?);
         let meta = file.metadata().map_err(|error| error.to_string())?;
         if !meta.is_file() {
             return Err("it is not a regular file".to_owned());
@@ -170,9 +194,12 @@ impl Host {
         Ok(bytes)
     }
 
-    /// Opens a file for reading without waiting for it. A link in a tree leads nowhere outside it.
-    fn open(&self, path: &Path) -> nix::Result<OwnedFd> {
-        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    /// Opens a file without waiting for it. A link in a tree leads nowhere outside it.
+    fn open(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+        let mut flags = flags | OFlag::O_CLOEXEC;
+        if !flags.contains(OFlag::O_PATH) {
+            flags |= OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        }
         let Some(root) = &self.root else {
             return nix::fcntl::open(path, flags, Mode::empty());
         };

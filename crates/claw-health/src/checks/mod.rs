@@ -3,8 +3,11 @@
 //! To add one: write the file, and add its two lines here.
 
 mod disk;
+mod file;
 mod load;
 mod memory;
+mod pressure;
+mod reboot_required;
 
 use claw_record::Status;
 
@@ -15,7 +18,14 @@ use crate::settings::Setting;
 use crate::target::Target;
 
 /// Every check, in the order in which they are looked at and written.
-pub(crate) static ALL: &[&Check] = &[&disk::CHECK, &memory::CHECK, &load::CHECK];
+pub(crate) static ALL: &[&Check] = &[
+    &disk::CHECK,
+    &memory::CHECK,
+    &load::CHECK,
+    &pressure::CHECK,
+    &reboot_required::CHECK,
+    &file::CHECK,
+];
 
 /// A row of the list.
 #[derive(Debug)]
