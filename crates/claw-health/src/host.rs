@@ -140,6 +140,12 @@ impl Host {
         self.read_of(path.as_ref(), None)
     }
 
+    /// A file of the box as it is, for what need not be text.
+    pub(crate) fn read_bytes(&self, path: impl AsRef<Path>) -> Result<Vec<u8>, String> {
+        let path = path.as_ref();
+        self.bytes(path, None).map_err(|why| format!("cannot read '{}': {why}", path.display()))
+    }
+
     /// A file that the gateway's owner may have written, as text. Root reads it only where it is
     /// the owner's, so that a link cannot lead to what the owner may not read.
     pub(crate) fn read_owned(&self, path: impl AsRef<Path>) -> Result<String, String> {

@@ -1,12 +1,15 @@
 //! Look at this box and write one record a check.
 
+mod apt_conf;
 mod args;
 mod checks;
 mod finding;
 mod formats;
 mod host;
+mod kernel_clock;
 mod look;
 mod owner;
+mod processes;
 mod replace;
 mod run;
 mod settings;

@@ -2,12 +2,17 @@
 //!
 //! To add one: write the file, and add its two lines here.
 
+mod backup;
+mod clock;
 mod disk;
 mod file;
 mod load;
 mod memory;
+mod oom;
 mod pressure;
+mod process;
 mod reboot_required;
+mod updates;
 
 use claw_record::Status;
 
@@ -23,8 +28,13 @@ pub(crate) static ALL: &[&Check] = &[
     &memory::CHECK,
     &load::CHECK,
     &pressure::CHECK,
+    &oom::CHECK,
+    &clock::CHECK,
+    &backup::CHECK,
     &reboot_required::CHECK,
+    &updates::CHECK,
     &file::CHECK,
+    &process::CHECK,
 ];
 
 /// A row of the list.

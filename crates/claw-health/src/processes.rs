@@ -1,0 +1,117 @@
+//! The processes of the box, as `/proc` tells of them.
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::host::Host;
+
+/// The numbers of all processes that can be seen.
+pub(crate) fn all(host: &Host) -> Result<Vec<u32>, String> {
+    let names = host.names("/proc");
+    let names = names.map_err(|error| format!("cannot read '/proc': {}", error.desc()))?;
+    Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+}
+
+/// Are the processes of other users hidden from whoever looks? (`mount -o hidepid=2 /proc`)
+pub(crate) fn are_hidden(host: &Host) -> bool {
+    host.is_running() && host.meta("/proc/1").is_err()
+}
+
+/// Whose process it is; nothing once it has ended.
+pub(crate) fn owner(host: &Host, pid: u32) -> Option<u32> {
+    host.meta(format!("/proc/{pid}")).ok().map(|meta| meta.uid())
+}
+
+/// Is that the exact name of the command that it runs: the kernel's name of it, or the file name of
+/// its first argument? One that has ended and waits for its parent runs nothing.
+pub(crate) fn runs(host: &Host, pid: u32, name: &str) -> bool {
+    let Ok(stat) = host.read_bytes(format!("/proc/{pid}/stat")) else { return false };
+    let Some((command, state)) = parse(&String::from_utf8_lossy(&stat)) else { return false };
+    if matches!(state, 'Z' | 'X') {
+        return false;
+    }
+    // The kernel keeps 15 bytes of a name; a longer one is found by the first argument.
+    command == name
+        || host
+            .read_bytes(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| program(&line) == name.as_bytes())
+}
+
+/// The kernel's name of the command that it runs.
+pub(crate) fn command(host: &Host, pid: u32) -> Option<String> {
+    let name = host.read_bytes(format!("/proc/{pid}/comm")).ok()?;
+    Some(String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned())
+}
+
+/// The unit that it runs in, by its control group.
+pub(crate) fn unit(host: &Host, pid: u32) -> Option<String> {
+    unit_of(&host.read(format!("/proc/{pid}/cgroup")).ok()?)
+}
+
+/// The command and the state in `PID (command) S …`. The command may hold parentheses itself.
+fn parse(stat: &str) -> Option<(String, char)> {
+    let (_, rest) = stat.split_once('(')?;
+    let (command, rest) = rest.rsplit_once(") ")?;
+    Some((command.to_owned(), rest.chars().next()?))
+}
+
+/// The file name of the first argument.
+fn program(line: &[u8]) -> &[u8] {
+    let first = line.split(|byte| *byte == 0).next().unwrap_or_default();
+    first.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
+/// The innermost unit of the unified hierarchy, or of systemd's own.
+fn unit_of(text: &str) -> Option<String> {
+    let path = text.lines().find_map(|line| {
+        line.strip_prefix("0::").or_else(|| Some(line.split_once(":name=systemd:")?.1))
+    })?;
+    let is_unit = |part: &&str| part.ends_with(".service") || part.ends_with(".scope");
+    path.rsplit('/').find(is_unit).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        for (stat, expected) in [
+            ("7 (node) S 1 7", Some(("node", 'S'))),
+            ("7 (a) R (b c) Z 1", Some(("a) R (b c", 'Z'))),
+            ("7 () S 1", Some(("", 'S'))),
+            ("", None),
+            ("7 node S 1", None),
+            ("7 (node)", None),
+            ("7 (node) ", None),
+        ] {
+            let parsed = parse(stat);
+            assert_eq!(parsed.as_ref().map(|(name, state)| (name.as_str(), *state)), expected);
+        }
+    }
+
+    #[test]
+    fn the_program_is_the_file_name_of_the_first_argument() {
+        for (line, expected) in
+            [("/usr/bin/node\0x\0", "node"), ("node", "node"), ("", ""), ("\0", ""), ("a/\0", "")]
+        {
+            assert_eq!(program(line.as_bytes()), expected.as_bytes(), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_unit_is_the_innermost_one() {
+        for (text, expected) in [
+            (
+                "0::/user.slice/user-1000.slice/user@1000.service/app.slice/openclaw-gateway.service\n",
+                Some("openclaw-gateway.service"),
+            ),
+            ("0::/system.slice/ssh.service/sub\n", Some("ssh.service")),
+            ("12:cpu:/x\n1:name=systemd:/user.slice/session-3.scope\n", Some("session-3.scope")),
+            ("0::/\n", None),
+            ("", None),
+            ("garbled", None),
+        ] {
+            assert_eq!(unit_of(text).as_deref(), expected, "{text}");
+        }
+    }
+}
