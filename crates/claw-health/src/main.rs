@@ -3,12 +3,14 @@
 mod apt_conf;
 mod args;
 mod checks;
+mod child;
 mod finding;
 mod formats;
 mod host;
 mod kernel_clock;
 mod look;
 mod owner;
+mod performance;
 mod processes;
 mod replace;
 mod run;

@@ -5,6 +5,7 @@
 mod backup;
 mod clock;
 mod disk;
+mod exec;
 mod file;
 mod load;
 mod memory;
@@ -35,6 +36,7 @@ pub(crate) static ALL: &[&Check] = &[
     &updates::CHECK,
     &file::CHECK,
     &process::CHECK,
+    &exec::CHECK,
 ];
 
 /// A row of the list.

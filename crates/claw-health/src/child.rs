@@ -1,0 +1,192 @@
+//! Running another program to its end, or to the end of its time, with bounded memory.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+
+/// As much of its output as is kept. The rest is read and thrown away, so that it never waits.
+const KEPT_BYTES: usize = 64 * 1024;
+
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
+}
+
+/// Why there is no end to tell of.
+#[derive(Debug)]
+pub(crate) enum NotEnded {
+    /// It could not be started.
+    NotStarted(io::Error),
+    /// Its time was up, and it was killed with all that it had started.
+    Late,
+}
+
+/// Runs a program in a process group of its own, without input, and waits until it ends or its time
+/// is up. What is left of the group then is killed: a look leaves nothing behind.
+pub(crate) fn run(command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn().map_err(NotEnded::NotStarted)?;
+    let mut pipes = [
+        child.stdout.take().map(OwnedFd::from).map_or_else(Pipe::closed, Pipe::new),
+        child.stderr.take().map(OwnedFd::from).map_or_else(Pipe::closed, Pipe::new),
+    ];
+    let ended = wait(&child, &mut pipes, deadline);
+    // The child is not yet waited for, so that its number, and with it the group's, is nobody else's.
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // There may be nobody left in the group.
+        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    let status = child.wait();
+    let [stdout, stderr] = pipes.map(|pipe| pipe.kept);
+    match (ended, status) {
+        (true, Ok(status)) => Ok(Ended { status, stdout, stderr }),
+        (true, Err(error)) => Err(NotEnded::NotStarted(error)),
+        (false, _) => Err(NotEnded::Late),
+    }
+}
+
+/// Reads until the child has ended; false when its time was up first. The end of the pipes is not
+/// waited for: a child of the child may hold them for ever.
+fn wait(child: &Child, pipes: &mut [Pipe; 2], deadline: Instant) -> bool {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        let mut open: Vec<_> = pipes
+            .iter()
+            .filter_map(|pipe| Some(PollFd::new(pipe.fd.as_ref()?.as_fd(), PollFlags::POLLIN)))
+            .collect();
+        let timeout = PollTimeout::try_from(left.min(pause)).unwrap_or(PollTimeout::ZERO);
+        // An interrupted wait is a short one.
+        let _ = poll(&mut open, timeout);
+        drop(open);
+        let ended = has_ended(child);
+        for pipe in &mut *pipes {
+            pipe.read();
+        }
+        if ended {
+            return true;
+        }
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+/// Has it ended? It is left to be waited for.
+fn has_ended(child: &Child) -> bool {
+    let Ok(pid) = i32::try_from(child.id()) else { return true };
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    // A signal that has no name here is an end as well.
+    !matches!(waitid(Id::Pid(Pid::from_raw(pid)), flags), Ok(WaitStatus::StillAlive))
+}
+
+/// How a program ended that did not exit by itself: the signal's name.
+pub(crate) fn signal_name(status: ExitStatus) -> Option<String> {
+    let number = status.signal()?;
+    Some(Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |s| s.to_string()))
+}
+
+/// One of its two ways to speak.
+struct Pipe {
+    /// Nothing once it is at its end.
+    fd: Option<std::fs::File>,
+    kept: Vec<u8>,
+}
+
+impl Pipe {
+    fn new(fd: OwnedFd) -> Self {
+        // Without it a read might wait; a pipe always takes the flag.
+        let _ = fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK));
+        Self { fd: Some(fd.into()), kept: Vec::new() }
+    }
+
+    fn closed() -> Self {
+        Self { fd: None, kept: Vec::new() }
+    }
+
+    /// Reads what is there, though no more than a pipe holds: a program that never stops talking
+    /// does not keep anybody here.
+    fn read(&mut self) {
+        const PIPE_BYTES: usize = 1024 * 1024;
+        let mut part = [0; 16 * 1024];
+        let mut total = 0;
+        while let Some(pipe) = &mut self.fd
+            && total < PIPE_BYTES
+        {
+            match pipe.read(&mut part) {
+                Ok(0) => self.fd = None,
+                Ok(count) => {
+                    let room = KEPT_BYTES.saturating_sub(self.kept.len());
+                    self.kept.extend_from_slice(&part[..count.min(room)]);
+                    total += count;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(_) => self.fd = None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limit: Duration) -> Result<Ended, NotEnded> {
+        run(Command::new("/bin/sh").args(["-c", script]), Instant::now() + limit)
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn a_megabyte_is_read_and_little_of_it_kept() {
+        let ended = shell("head -c 3000000 /dev/zero; head -c 100000 /dev/zero >&2; exit 3", LONG);
+        let ended = ended.unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        assert_eq!([ended.stdout.len(), ended.stderr.len()], [KEPT_BYTES, KEPT_BYTES]);
+    }
+
+    #[test]
+    fn what_never_ends_is_killed_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let script = format!("sleep 60 & echo $! > {}; yes", file.display());
+        let started = Instant::now();
+        let late = shell(&script, Duration::from_millis(300));
+        assert!(matches!(late, Err(NotEnded::Late)), "{late:?}");
+        assert!(started.elapsed() < Duration::from_secs(5));
+        let pid = std::fs::read_to_string(&file).unwrap();
+        let stat = format!("/proc/{}/stat", pid.trim());
+        let gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z"));
+        assert!((0..100).any(|_| gone() || {
+            std::thread::sleep(Duration::from_millis(20));
+            false
+        }));
+    }
+
+    #[test]
+    fn a_background_child_that_holds_the_pipe_is_not_waited_for() {
+        let started = Instant::now();
+        let ended = shell("sleep 60 & echo done", LONG).unwrap();
+        assert_eq!(ended.stdout, b"done\n");
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_signal_has_a_name() {
+        let ended = shell("kill -SEGV $$", LONG).unwrap();
+        assert_eq!(signal_name(ended.status).as_deref(), Some("SIGSEGV"));
+    }
+}
