@@ -1,5 +1,6 @@
 //! Look at this box and write one record a check.
 
+mod address;
 mod apt_conf;
 mod args;
 mod checks;
@@ -15,6 +16,7 @@ mod processes;
 mod replace;
 mod run;
 mod settings;
+mod sockets;
 mod target;
 
 use std::process::ExitCode;

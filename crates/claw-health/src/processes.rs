@@ -11,6 +11,18 @@ pub(crate) fn all(host: &Host) -> Result<Vec<u32>, String> {
     Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
+/// The numbers of the processes of a unit of the gateway's owner; none where it does not run.
+pub(crate) fn of_unit(host: &Host, unit: &str) -> Vec<u32> {
+    let uid = host.owner().uid;
+    let group = format!(
+        "/sys/fs/cgroup/user.slice/user-{uid}.slice/user@{uid}.service/app.slice/{unit}/cgroup.procs"
+    );
+    host.read(group).map_or_else(
+        |_| Vec::new(),
+        |text| text.lines().filter_map(|pid| pid.parse().ok()).collect(),
+    )
+}
+
 /// Are the processes of other users hidden from whoever looks? (`mount -o hidepid=2 /proc`)
 pub(crate) fn are_hidden(host: &Host) -> bool {
     host.is_running() && host.meta("/proc/1").is_err()
@@ -45,6 +57,19 @@ pub(crate) fn command(host: &Host, pid: u32) -> Option<String> {
 /// The unit that it runs in, by its control group.
 pub(crate) fn unit(host: &Host, pid: u32) -> Option<String> {
     unit_of(&host.read(format!("/proc/{pid}/cgroup")).ok()?)
+}
+
+/// The numbers of the sockets that it holds; none where its files cannot be seen.
+pub(crate) fn sockets(host: &Host, pid: u32) -> Vec<u32> {
+    let folder = host.path(format!("/proc/{pid}/fd"));
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let links = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+    links.filter_map(|link| socket_of(link.to_str()?)).collect()
+}
+
+/// `socket:[123]`
+fn socket_of(link: &str) -> Option<u32> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// The command and the state in `PID (command) S …`. The command may hold parentheses itself.

@@ -3,6 +3,7 @@
 //! To add one: write the file, and add its two lines here.
 
 mod backup;
+mod bind;
 mod clock;
 mod disk;
 mod exec;
@@ -29,6 +30,7 @@ pub(crate) static ALL: &[&Check] = &[
     &memory::CHECK,
     &load::CHECK,
     &pressure::CHECK,
+    &bind::CHECK,
     &oom::CHECK,
     &clock::CHECK,
     &backup::CHECK,
