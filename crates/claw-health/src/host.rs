@@ -166,11 +166,15 @@ impl Host {
         file.metadata().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))
     }
 
+    /// A folder of the box, held open.
+    pub(crate) fn folder(&self, path: impl AsRef<Path>) -> nix::Result<OwnedFd> {
+        self.open(path.as_ref(), OFlag::O_RDONLY | OFlag::O_DIRECTORY)
+    }
+
     /// The names in a folder, sorted; those that are not UTF-8 are none that a check knows.
     pub(crate) fn names(&self, path: impl AsRef<Path>) -> nix::Result<Vec<String>> {
-        let folder = self.open(path.as_ref(), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
         let mut names = Vec::new();
-        for entry in Dir::from_fd(folder)?.iter() {
+        for entry in Dir::from_fd(self.folder(path)?)?.iter() {
             if let Ok(name) = entry?.file_name().to_str()
                 && !matches!(name, "." | "..")
             {

@@ -3,10 +3,12 @@
 mod address;
 mod apt_conf;
 mod args;
+mod beneath;
 mod checks;
 mod child;
 mod finding;
 mod formats;
+mod git;
 mod host;
 mod kernel_clock;
 mod look;

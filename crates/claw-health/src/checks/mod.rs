@@ -15,6 +15,7 @@ mod pressure;
 mod process;
 mod reboot_required;
 mod updates;
+mod workspace;
 
 use claw_record::Status;
 
@@ -33,6 +34,7 @@ pub(crate) static ALL: &[&Check] = &[
     &bind::CHECK,
     &oom::CHECK,
     &clock::CHECK,
+    &workspace::CHECK,
     &backup::CHECK,
     &reboot_required::CHECK,
     &updates::CHECK,
