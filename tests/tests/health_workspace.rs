@@ -1,5 +1,8 @@
 //! claw-health on the agents' workspace: real repositories, broken, hostile and good ones.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what is not there is the failure")]
+#![allow(clippy::print_stdout, reason = "what is skipped is said, and nobody closes the pipe")]
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

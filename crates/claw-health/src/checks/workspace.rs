@@ -49,8 +49,8 @@ struct Seen {
 enum Asked {
     /// There is no repository to ask it of.
     Nothing,
-    /// In a tree of files it is not asked.
-    NotAsked,
+    /// It is passed by: a tree of files runs nothing.
+    Passed,
     /// It could not be asked.
     Unknown(String),
     /// Its answer: where it stands, and what else is wrong with it.
@@ -85,7 +85,7 @@ fn run(look: &Look) -> Found {
     let repository = if git_meta.is_none() {
         Asked::Nothing
     } else if !host.is_running() {
-        Asked::NotAsked
+        Asked::Passed
     } else {
         let folder = beneath.path().map_err(|error| format!("cannot find '{told}': {error}"))?;
         let repository = Repository::new(&folder, owner, Instant::now() + half);
@@ -183,7 +183,7 @@ fn repository(seen: &Seen, now: i64) -> Option<Remark> {
             "it is no git repository, so that nothing can be rolled back".to_owned(),
             Some(format!("make one: git init '{folder}', then commit")),
         ),
-        Asked::NotAsked => {
+        Asked::Passed => {
             Remark(Status::Pass, "a git repository, which was not asked".to_owned(), None)
         }
         Asked::Unknown(why) => Remark(Status::Unknown, why.clone(), None),
@@ -277,7 +277,7 @@ mod tests {
                 "fail its git repository is broken: index file corrupt",
             ),
             (told(Asked::Unknown("cannot run 'git': x".into())), "unknown cannot run 'git': x"),
-            (told(Asked::NotAsked), "pass a git repository, which was not asked"),
+            (told(Asked::Passed), "pass a git repository, which was not asked"),
             (Seen { lock_seconds: Some(59.0), ..seen() }, "pass a git repository"),
             (
                 Seen { lock_seconds: Some(60.0), ..seen() },
