@@ -315,6 +315,10 @@ fn h6_security_updates_are_on_only_where_apt_says_so() {
     let files = |more: &[(&str, &str)]| {
         let mut files = vec![
             ("etc/apt/apt.conf.d/20auto-upgrades", on),
+            (
+                "etc/apt/apt.conf.d/50unattended-upgrades",
+                "Unattended-Upgrade::Allowed-Origins {\n\t\"${distro_id}:${distro_codename}-security\";\n};\n",
+            ),
             ("usr/bin/unattended-upgrade", ""),
             ("var/lib/apt/periodic/unattended-upgrades-stamp", ""),
         ];

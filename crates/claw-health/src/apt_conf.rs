@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-/// Settings by their whole name in lower case: `apt::periodic::unattended-upgrade`.
+/// Settings by their whole name in lower case: `apt::periodic::unattended-upgrade`. The values of a
+/// list stand under its name, a line each.
 pub(crate) type Settings = BTreeMap<String, String>;
 
 /// A word of the language.
@@ -51,11 +52,22 @@ fn statement(scopes: &[String], words: &[Token], settings: &mut Settings) {
             let below = format!("{name}::");
             settings.retain(|key, _| *key != name && !key.starts_with(&below));
         }
+        // `List { "one"; };` and `List:: "one";`
+        [Token::Quoted(value)] => append(settings, &full_name(scopes, &[]), value),
+        [Token::Word(name), Token::Quoted(value)] if name.ends_with("::") => {
+            append(settings, &full_name(scopes, words), value);
+        }
         [Token::Word(_), Token::Quoted(value) | Token::Word(value)] => {
             settings.insert(full_name(scopes, words), value.clone());
         }
         _ => {}
     }
+}
+
+fn append(settings: &mut Settings, name: &str, value: &str) {
+    let list = settings.entry(name.trim_end_matches(':').to_owned()).or_default();
+    list.push_str(value);
+    list.push('\n');
 }
 
 /// The name that the first word has within its braces.
@@ -137,6 +149,15 @@ mod tests {
         ] {
             assert_eq!(value(text).as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn h6_a_list_is_read_in_both_its_spellings() {
+        let mut settings = Settings::new();
+        read("U::Origins { \"a\"; // \"b\";\n\"c\"; };\nU::Origins:: \"d\";", &mut settings);
+        assert_eq!(settings["u::origins"], "a\nc\nd\n");
+        read("#clear U::Origins;", &mut settings);
+        assert!(settings.is_empty());
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(super) const CHECK: Check = Check {
 
 const TOOL: &str = "/usr/bin/unattended-upgrade";
 const STAMP: &str = "/var/lib/apt/periodic/unattended-upgrades-stamp";
-const TIMER: &str = "/etc/systemd/system/apt-daily-upgrade.timer";
+const TIMERS: [&str; 2] = ["apt-daily.timer", "apt-daily-upgrade.timer"];
 const DAY: f64 = 86_400.0;
 
 /// What was seen of apt.
@@ -37,7 +37,7 @@ const DAY: f64 = 86_400.0;
 struct Seen {
     settings: Settings,
     is_installed: bool,
-    timer_is_masked: bool,
+    masked: Option<&'static str>,
     age_seconds: Option<f64>,
 }
 
@@ -57,8 +57,10 @@ fn run(look: &Look) -> Found {
     let seen = Seen {
         settings: settings(host, &names)?,
         is_installed: host.meta(TOOL).is_ok(),
-        timer_is_masked: std::fs::read_link(host.path(TIMER))
-            .is_ok_and(|end| end.as_os_str() == "/dev/null"),
+        masked: TIMERS.into_iter().find(|timer| {
+            let link = std::fs::read_link(host.path(format!("/etc/systemd/system/{timer}")));
+            link.is_ok_and(|end| end.as_os_str() == "/dev/null")
+        }),
         age_seconds: age.map(|age| age.as_secs_f64()),
     };
     Ok(vec![judge(&seen, look.number("updates-max-age"))])
@@ -92,6 +94,16 @@ fn is_on(settings: &Settings, name: &str, default: bool) -> bool {
     }
 }
 
+/// Is an origin of security updates among those that are taken from? Debian, Ubuntu and those made
+/// from them all have the word in it.
+fn has_security(settings: &Settings) -> bool {
+    ["unattended-upgrade::origins-pattern", "unattended-upgrade::allowed-origins"]
+        .iter()
+        .filter_map(|list| settings.get(*list))
+        .flat_map(|list| list.lines())
+        .any(|origin| origin.to_lowercase().contains("security") || origin.contains("=*"))
+}
+
 fn judge(seen: &Seen, max_days: f64) -> Finding {
     const TURN_ON: &str = "turn them on: apt-get install unattended-upgrades && dpkg-reconfigure -plow unattended-upgrades";
     let on = |name, default| is_on(&seen.settings, name, default);
@@ -106,10 +118,15 @@ fn judge(seen: &Seen, max_days: f64) -> Finding {
             "APT::Periodic::Update-Package-Lists is off, so no update is ever seen".to_owned(),
             TURN_ON,
         ))
-    } else if seen.timer_is_masked {
+    } else if !has_security(&seen.settings) {
         Some((
-            "apt-daily-upgrade.timer is masked".to_owned(),
-            "let it run: systemctl unmask apt-daily-upgrade.timer && systemctl enable --now apt-daily-upgrade.timer",
+            "no origin of security updates is listed".to_owned(),
+            "list it in /etc/apt/apt.conf.d/50unattended-upgrades, and try: unattended-upgrade --dry-run --debug",
+        ))
+    } else if let Some(timer) = seen.masked {
+        Some((
+            format!("{timer} is masked"),
+            "let them run: systemctl unmask apt-daily.timer apt-daily-upgrade.timer, then systemctl enable --now for both",
         ))
     } else {
         None
@@ -151,10 +168,11 @@ mod tests {
     fn seen(conf: &str) -> Seen {
         let mut settings = Settings::new();
         apt_conf::read(conf, &mut settings);
-        Seen { settings, is_installed: true, timer_is_masked: false, age_seconds: Some(3600.0) }
+        Seen { settings, is_installed: true, masked: None, age_seconds: Some(3600.0) }
     }
 
-    const ON: &str = r#"APT::Periodic { Update-Package-Lists "1"; Unattended-Upgrade "1"; };"#;
+    const ON: &str = r#"APT::Periodic { Update-Package-Lists "1"; Unattended-Upgrade "1"; };
+        Unattended-Upgrade::Origins-Pattern { "label=Debian"; "label=Debian-Security"; };"#;
 
     #[test]
     fn h6_updates_are_on_only_where_all_of_it_is() {
@@ -182,8 +200,13 @@ mod tests {
                 "unattended-upgrades is not installed",
             ),
             (
+                "no origin",
+                seen(&format!("{ON} #clear Unattended-Upgrade::Origins-Pattern;")),
+                "no origin of security updates is listed",
+            ),
+            (
                 "masked",
-                Seen { timer_is_masked: true, ..seen(ON) },
+                Seen { masked: Some(TIMERS[1]), ..seen(ON) },
                 "apt-daily-upgrade.timer is masked",
             ),
         ] {
