@@ -118,6 +118,18 @@ fn r5_a_workspace_that_vanished_fails() {
     );
 }
 
+/// Some keep these files elsewhere, and their repository too.
+#[test]
+fn r5_a_workspace_of_links_is_a_workspace() {
+    let workspace = Workspace::with_commit();
+    let elsewhere = tempfile::tempdir().unwrap();
+    for name in ["AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md", ".git"] {
+        fs::rename(workspace.path(name), elsewhere.path().join(name)).unwrap();
+        symlink(elsewhere.path().join(name), workspace.path(name)).unwrap();
+    }
+    assert_begins(&workspace.look(), "pass a git repository that works, last commit ");
+}
+
 #[test]
 fn r5_a_broken_repository_fails() {
     type Breaks = fn(&Workspace);

@@ -39,10 +39,12 @@ impl Beneath {
         Ok(nix::sys::stat::fstat(&self.0)?.st_uid)
     }
 
-    /// What the kernel keeps of something in it; nothing where it or a folder on the way is not
-    /// there or a link.
+    /// What the kernel keeps of something in it, be it a link; nothing where it is not there, or a
+    /// folder on the way to it is a link.
     pub(crate) fn meta(&self, path: &str) -> Option<Metadata> {
-        File::from(self.at(Path::new(path), OFlag::O_PATH).ok()?).metadata().ok()
+        File::from(self.at(Path::new(path), OFlag::O_PATH | OFlag::O_NOFOLLOW).ok()?)
+            .metadata()
+            .ok()
     }
 
     /// The repositories below it. Folders that hold other people's code by the thousand are left
@@ -133,7 +135,7 @@ mod tests {
         let beneath = opened(folder.path());
         let nested = beneath.nested(later());
         assert_eq!((nested.found, nested.complete), (vec!["b".into(), "skills/a".into()], true));
-        assert!(beneath.meta("link/.git").is_none() && beneath.meta("link").is_none());
+        assert!(beneath.meta("link/.git").is_none() && beneath.meta("link").unwrap().is_symlink());
         assert!(beneath.meta("../x").is_none() && beneath.meta("skills/a/.git").is_some());
     }
 

@@ -169,11 +169,11 @@ fn files(seen: &Seen) -> Option<Remark> {
 fn repository(seen: &Seen, now: i64) -> Option<Remark> {
     let folder = &seen.folder;
     let save = format!(
-        "make a first commit: git -C '{folder}' add -A && git -C '{folder}' commit -m 'first'"
+        "make a first commit, as its owner: git -C '{folder}' add -A && git -C '{folder}' commit -m first"
     );
     let broken = |why: &str| {
         let remedy = format!(
-            "see what can be saved: git -C '{folder}' fsck; then restore a backup: claw-rollback(1)"
+            "see what can be saved, as its owner: git -C '{folder}' fsck; or restore a backup: claw-rollback(1)"
         );
         Remark(Status::Fail, format!("its git repository is broken: {why}"), Some(remedy))
     };
@@ -181,7 +181,7 @@ fn repository(seen: &Seen, now: i64) -> Option<Remark> {
         Asked::Nothing => Remark(
             Status::Warn,
             "it is no git repository, so that nothing can be rolled back".to_owned(),
-            Some(format!("make one: git init '{folder}', then commit")),
+            Some(format!("make one, as its owner: git init '{folder}', then commit")),
         ),
         Asked::Passed => {
             Remark(Status::Pass, "a git repository, which was not asked".to_owned(), None)
@@ -211,7 +211,7 @@ fn lock(seen: &Seen, limit: f64) -> Option<Remark> {
     Some(Remark(
         Status::Warn,
         format!("its index.lock is {} old and no git runs; limit {}", span(age), span(limit)),
-        Some(format!("remove it: rm '{}/.git/index.lock'", seen.folder)),
+        Some(format!("remove it, as its owner: rm '{}/.git/index.lock'", seen.folder)),
     ))
 }
 
