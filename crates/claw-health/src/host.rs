@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::args::Args;
 use crate::owner::{self, Owner};
+use crate::systemd::{Manager, Scope};
 
 /// The box, with what the checks need to know of it before they look.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Host {
     pub(crate) monitor_unit: String,
     root: Option<PathBuf>,
     owner: OnceLock<Owner>,
+    managers: [OnceLock<Result<Manager, String>>; 2],
     gateway_url: Option<String>,
     workspace: Option<PathBuf>,
     backups: Option<PathBuf>,
@@ -51,6 +53,7 @@ impl Host {
             monitor_unit: args.monitor_unit.clone(),
             root: args.root.clone(),
             owner: OnceLock::new(),
+            managers: [const { OnceLock::new() }; 2],
             gateway_url: args.gateway_url.clone(),
             workspace: args.workspace.clone(),
             backups: args.backups.clone(),
@@ -95,6 +98,14 @@ impl Host {
     /// Whose gateway it is.
     pub(crate) fn owner(&self) -> &Owner {
         self.owner.get_or_init(|| owner::find(self))
+    }
+
+    /// A manager of systemd, connected at the first time of asking, or the reason why it cannot be.
+    pub(crate) fn manager(&self, scope: Scope) -> Result<&Manager, String> {
+        self.managers[scope as usize]
+            .get_or_init(|| Manager::connect(self, scope))
+            .as_ref()
+            .map_err(String::clone)
     }
 
     /// OpenClaw's own folder.

@@ -6,6 +6,7 @@ mod args;
 mod beneath;
 mod checks;
 mod child;
+mod dbus;
 mod finding;
 mod formats;
 mod git;
@@ -19,6 +20,8 @@ mod replace;
 mod run;
 mod settings;
 mod sockets;
+mod socket;
+mod systemd;
 mod target;
 
 use std::process::ExitCode;
