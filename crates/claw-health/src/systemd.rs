@@ -4,6 +4,7 @@
 //! session and starts nothing: `systemctl --user -M USER@` would start a user manager that is down.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -159,7 +160,8 @@ pub(crate) fn user_socket(owner: &Owner) -> String {
 
 /// Does the owner's user manager run at all? Asking does not start it.
 pub(crate) fn user_manager_runs(host: &Host) -> bool {
-    host.path(user_socket(host.owner())).symlink_metadata().is_ok()
+    let socket = host.path(user_socket(host.owner())).symlink_metadata();
+    !socket.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 fn whose(host: &Host, scope: Scope) -> String {

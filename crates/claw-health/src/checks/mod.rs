@@ -16,6 +16,7 @@ mod process;
 mod reboot_required;
 mod updates;
 mod workspace;
+mod unit;
 
 use claw_record::Status;
 
@@ -42,6 +43,7 @@ pub(crate) static ALL: &[&Check] = &[
     &process::CHECK,
     &exec::CHECK,
 ];
+pub(crate) static ALL: &[&Check] = &[&disk::CHECK, &memory::CHECK, &load::CHECK, &unit::CHECK];
 
 /// A row of the list.
 #[derive(Debug)]

@@ -67,7 +67,6 @@ impl Connection {
         if !line.starts_with("OK ") {
             return Err(format!("refused the login: {:.80}", line.trim_end()));
         }
-        connection.send(b"BEGIN\r\n", deadline)?;
         Ok(connection)
     }
 
@@ -123,9 +122,12 @@ impl Connection {
 pub(crate) fn authenticate(stream: &mut UnixStream, deadline: Instant) -> Result<String, String> {
     let uid = nix::unistd::geteuid().to_string();
     let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
+    // All at once, as systemd's own library does it: a call that reached systemd in one piece with
+    // BEGIN would lie there until more arrives.
+    let login = format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n");
     stream
         .set_write_timeout(Some(left(deadline)?))
-        .and_then(|()| stream.write_all(format!("\0AUTH EXTERNAL {hex}\r\n").as_bytes()))
+        .and_then(|()| stream.write_all(login.as_bytes()))
         .map_err(|error| reason(&error))?;
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {

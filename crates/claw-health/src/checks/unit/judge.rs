@@ -1,0 +1,332 @@
+//! What the state of a unit means, and what to do about it.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::restarts::Growth;
+use crate::finding::{Finding, Measure, bytes, span};
+use crate::systemd::Unit;
+
+/// The status with which OpenClaw refuses its configuration; systemd does not restart it then.
+const CONFIGURATION_STATUS: i64 = 78;
+/// A unit that restarts and has been up for less than this is in a loop.
+const YOUNG_SECONDS: f64 = 90.0;
+
+/// What a unit is to this box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Gateway,
+    Monitor,
+    Other,
+}
+
+/// What has to be known beside the unit itself.
+#[derive(Clone, Debug)]
+pub(super) struct View {
+    pub(super) subject: String,
+    pub(super) role: Role,
+    pub(super) growth: Growth,
+    /// So many restarts within so many seconds are a loop.
+    pub(super) loop_restarts: u64,
+    pub(super) loop_window: f64,
+    /// How the manager is commanded and its journal read: `systemctl --user`.
+    pub(super) systemctl: String,
+    pub(super) journal: String,
+}
+
+/// The state that a unit is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Active,
+    Activating,
+    Failed,
+    CrashLooping,
+    Stopped,
+    Masked,
+    Missing,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Activating => "activating",
+            Self::Failed => "failed",
+            Self::CrashLooping => "crash-looping",
+            Self::Stopped => "stopped",
+            Self::Masked => "masked",
+            Self::Missing => "missing",
+        }
+    }
+
+    fn of(unit: &Unit, view: &View) -> Self {
+        match (unit.active_state.as_str(), unit.load_state.as_str()) {
+            ("active" | "reloading" | "refreshing" | "activating", _) if loops(unit, view) => {
+                Self::CrashLooping
+            }
+            ("active" | "reloading" | "refreshing", _) => Self::Active,
+            ("activating", _) => Self::Activating,
+            ("failed", _) => Self::Failed,
+            (_, "masked") => Self::Masked,
+            (_, "not-found") => Self::Missing,
+            (_, "error" | "bad-setting") => Self::Failed,
+            _ => Self::Stopped,
+        }
+    }
+}
+
+/// Is it in a crash loop? `is-active` says active most of the time.
+fn loops(unit: &Unit, view: &View) -> bool {
+    let is_young = unit.active_since.is_none_or(|age| age.as_secs_f64() < YOUNG_SECONDS);
+    let can_be = view.growth.at_most.is_none_or(|growth| growth >= view.loop_restarts);
+    view.growth.at_least >= view.loop_restarts
+        || unit.restarts >= view.loop_restarts && is_young && can_be
+}
+
+/// Did systemd give up? `Result` may still be that of the last crash.
+fn start_limit_hit(unit: &Unit) -> bool {
+    unit.result == "start-limit-hit"
+        || unit.exec_main_status != CONFIGURATION_STATUS
+            && unit.start_limit_burst > 0
+            && unit.restarts >= unit.start_limit_burst
+}
+
+pub(super) fn judge(unit: &Unit, view: &View) -> Finding {
+    let state = State::of(unit, view);
+    let finding = match state {
+        State::Active => active(unit, view),
+        State::Activating => activating(unit, view),
+        State::Failed => failed(unit, view),
+        State::CrashLooping => crash_looping(unit, view),
+        State::Stopped => stopped(unit, view),
+        State::Masked => {
+            let how = format!("{} unmask {}", view.systemctl, unit.name);
+            Finding::warn(&view.subject, "masked: it cannot be started").remedy(how)
+        }
+        State::Missing => missing(view),
+    };
+    with_data(finding.note("state", state.word()), unit, state)
+}
+
+fn active(unit: &Unit, view: &View) -> Finding {
+    let age = unit.active_since.unwrap_or_default();
+    let mut message = format!("active for {}", ago(age));
+    if let Some(memory) = unit.memory_current {
+        message += &format!(", {} of memory", bytes(memory as f64));
+        if let Some(limit) = unit.memory_max {
+            message += &format!(" (limit {})", bytes(limit as f64));
+        }
+    }
+    let lately = view.growth.at_least > 0
+        || age.as_secs_f64() < view.loop_window && view.growth.at_most != Some(0);
+    match unit.restarts {
+        0 => Finding::pass(&view.subject, message),
+        count if lately => {
+            let message = format!("{message}, after {}; {}", restarts(count), loop_limit(view));
+            Finding::warn(&view.subject, message).remedy(look_at_journal(unit, view))
+        }
+        count => Finding::pass(&view.subject, format!("{message}, after {}", restarts(count))),
+    }
+}
+
+fn activating(unit: &Unit, view: &View) -> Finding {
+    let since = ago(unit.changed.unwrap_or_default());
+    let message = if unit.sub_state.starts_with("auto-restart") {
+        format!(
+            "it ended {since} ago ({}) and is started again {} after that",
+            cause(unit, view.role),
+            ago(unit.restart_delay)
+        )
+    } else {
+        format!("starting for {since}")
+    };
+    Finding::warn(&view.subject, message).remedy(look_at_journal(unit, view))
+}
+
+fn crash_looping(unit: &Unit, view: &View) -> Finding {
+    let now = match unit.active_since {
+        Some(age) => format!("active for only {}", ago(age)),
+        None => format!("{} now ({})", unit.sub_state, cause(unit, view.role)),
+    };
+    let count = if view.growth.at_least >= view.loop_restarts {
+        format!("{} in {}", restarts(view.growth.at_least), span(view.loop_window))
+    } else {
+        restarts(unit.restarts)
+    };
+    let message = format!("crash-looping: {count}, {now}; {}", loop_limit(view));
+    Finding::critical(&view.subject, message).remedy(look_at_journal(unit, view))
+}
+
+fn failed(unit: &Unit, view: &View) -> Finding {
+    let (name, systemctl) = (&unit.name, &view.systemctl);
+    if unit.active_state != "failed" {
+        let message = format!("it cannot be loaded ({}): {}", unit.load_state, unit.load_error);
+        let how = format!(
+            "systemd-analyze verify {}, then {systemctl} daemon-reload",
+            unit.fragment_path
+        );
+        return Finding::critical(&view.subject, message).remedy(how);
+    }
+    let since = unit.changed.map(|age| format!(" {} ago", ago(age))).unwrap_or_default();
+    let cause = cause(unit, view.role);
+    if start_limit_hit(unit) {
+        let limit = format!("{} in {}", unit.start_limit_burst, ago(unit.start_limit_interval));
+        let message = format!(
+            "start limit hit{since} after {}, the last with {cause}; systemd gave up: \
+             start request repeated too quickly (limit {limit})",
+            restarts(unit.restarts)
+        );
+        let how = format!("{systemctl} reset-failed {name} && {systemctl} start {name}");
+        return Finding::critical(&view.subject, message).remedy(how).note("start_limit_hit", true);
+    }
+    let how = if view.role == Role::Gateway && unit.exec_main_status == CONFIGURATION_STATUS {
+        format!(
+            "openclaw config validate says what is wrong, openclaw doctor repairs it; then {systemctl} start {name}"
+        )
+    } else {
+        format!("{}, then {systemctl} restart {name}", look_at_journal(unit, view))
+    };
+    Finding::critical(&view.subject, format!("failed{since}: {cause}")).remedy(how)
+}
+
+fn stopped(unit: &Unit, view: &View) -> Finding {
+    let since = ago(unit.changed.unwrap_or_default());
+    if unit.active_state == "deactivating" {
+        return Finding::warn(&view.subject, format!("stopping for {since}"));
+    }
+    let is_run_at_times = unit.kind == "oneshot" || !unit.triggers.is_empty();
+    let is_service = !unit.kind.is_empty();
+    if view.role == Role::Other && (is_run_at_times || !is_service) {
+        return Finding::pass(&view.subject, "not active now, which is as it should be");
+    }
+    let message = if unit.was_active {
+        format!("stopped {since} ago, by hand or at its own end, without a failure")
+    } else {
+        "it was not started since its manager started".to_owned()
+    };
+    let (enable, message) = if unit.file_state == "disabled" {
+        ("enable --now", format!("{message}; it is disabled: a reboot does not start it"))
+    } else {
+        ("start", message)
+    };
+    let how = format!("{} {enable} {}", view.systemctl, unit.name);
+    Finding::warn(&view.subject, message).remedy(how)
+}
+
+fn missing(view: &View) -> Finding {
+    let (message, how) = match view.role {
+        Role::Gateway => (
+            "there is no such unit: the gateway is not installed as a service",
+            "openclaw gateway install",
+        ),
+        Role::Monitor => (
+            "there is no such unit: nothing watches this box all the time",
+            "set a monitor up as claw(7) shows it",
+        ),
+        Role::Other => {
+            ("there is no such unit", "look for its name with systemctl list-unit-files")
+        }
+    };
+    Finding::warn(&view.subject, message).remedy(how)
+}
+
+fn with_data(finding: Finding, unit: &Unit, state: State) -> Finding {
+    if state == State::Missing {
+        return finding;
+    }
+    let mut finding = finding
+        .note("sub_state", unit.sub_state.clone())
+        .note("result", unit.result.clone())
+        .measure(Measure::new("restarts_total", unit.restarts as f64));
+    match unit.exec_main_code {
+        1 => finding = finding.note("exit_code", unit.exec_main_status),
+        2 | 3 => finding = finding.note("signal", signal(unit.exec_main_status)),
+        _ => {}
+    }
+    for (key, text) in [
+        ("enabled", &unit.file_state),
+        ("invocation_id", &unit.invocation_id),
+        ("control_group", &unit.control_group),
+        ("file", &unit.fragment_path),
+    ] {
+        if !text.is_empty() {
+            finding = finding.note(key, text.clone());
+        }
+    }
+    if unit.main_pid > 0 {
+        finding = finding.note("main_pid", unit.main_pid);
+    }
+    let measures = [
+        ("active_seconds", unit.active_since.map(|age| age.as_secs_f64())),
+        ("memory_bytes", unit.memory_current.map(|count| count as f64)),
+        ("memory_limit_bytes", unit.memory_max.map(|count| count as f64)),
+        ("cpu_limit_percent", unit.cpu_quota),
+    ];
+    for (key, value) in measures {
+        if let Some(value) = value {
+            finding = finding.measure(Measure::new(key, value));
+        }
+    }
+    finding
+}
+
+/// How its main process ended, in words.
+fn cause(unit: &Unit, role: Role) -> String {
+    let status = unit.exec_main_status;
+    let end = match unit.exec_main_code {
+        1 => format!("exit status {status}{}", meaning(status, role)),
+        2 => format!("killed by {}", signal(status)),
+        3 => format!("killed by {}, core dumped", signal(status)),
+        _ => String::new(),
+    };
+    let why = match unit.result.as_str() {
+        "oom-kill" => "out of memory: killed by the kernel (oom-kill)",
+        "watchdog" => "its watchdog timed out",
+        "timeout" => "it took too long to start or to stop",
+        "success" | "exit-code" | "signal" | "core-dump" | "start-limit-hit" => "",
+        other => other,
+    };
+    match (why, end.as_str()) {
+        ("", "") => "no process".to_owned(),
+        ("", end) => end.to_owned(),
+        (why, "") => why.to_owned(),
+        (why, end) => format!("{why}, {end}"),
+    }
+}
+
+/// What an exit status says, where systemd or OpenClaw gave it a meaning.
+fn meaning(status: i64, role: Role) -> &'static str {
+    match status {
+        CONFIGURATION_STATUS if role == Role::Gateway => ": OpenClaw refuses its configuration",
+        200 => ": its working directory cannot be entered",
+        203 => ": its program cannot be run",
+        217 => ": its user does not exist",
+        218 => ": its capabilities cannot be set",
+        226 => ": its name spaces cannot be set up",
+        _ => "",
+    }
+}
+
+fn signal(number: i64) -> String {
+    i32::try_from(number)
+        .ok()
+        .and_then(|number| Signal::try_from(number).ok())
+        .map_or_else(|| format!("signal {number}"), |signal| signal.as_str().to_owned())
+}
+
+fn restarts(count: u64) -> String {
+    format!("{count} restart{}", if count == 1 { "" } else { "s" })
+}
+
+fn loop_limit(view: &View) -> String {
+    format!("limit {} in {}", restarts(view.loop_restarts), span(view.loop_window))
+}
+
+fn look_at_journal(unit: &Unit, view: &View) -> String {
+    format!("{} {} -n 50", view.journal, unit.name)
+}
+
+fn ago(age: Duration) -> String {
+    span(age.as_secs_f64())
+}

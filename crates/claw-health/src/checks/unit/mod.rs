@@ -1,0 +1,226 @@
+//! Does a unit run, and if not, why not?
+
+mod judge;
+mod lint;
+mod restarts;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use claw_record::Status;
+use nix::unistd::geteuid;
+
+use crate::checks::{Check, Find, Found, Needs};
+use crate::finding::{Finding, worse};
+use crate::host::Host;
+use crate::look::Look;
+use crate::settings::Setting;
+use crate::systemd::{Scope, user_manager_runs, user_socket};
+use judge::{Role, View, judge};
+
+pub(super) const CHECK: Check = Check {
+    name: "unit",
+    about: "the gateway's unit, the monitor's, and every one that failed",
+    operand: "[user/|system/]UNIT",
+    settings: &[
+        Setting::limit("unit-loop-restarts", "count", 3.0, "Restarts that are a crash loop"),
+        Setting::limit("unit-loop-window", "seconds", 300.0, "Time within which they are counted"),
+    ],
+    find: Find::Once,
+    needs: Needs::Systemd,
+    waits: true,
+    run,
+};
+
+fn run(look: &Look) -> Found {
+    if !look.operand.is_empty() {
+        let (scope, name) = asked(look)?;
+        return Ok(vec![look_at(look, scope, &name)]);
+    }
+    let host = &look.host;
+    let mut units = Vec::new();
+    if host.has_openclaw() {
+        units.push((gateway_scope(host), host.gateway_unit.clone()));
+    }
+    units.push((Scope::System, host.monitor_unit.clone()));
+    let mut unknown = Vec::new();
+    for scope in [Scope::User, Scope::System] {
+        if scope == Scope::User && !user_manager_runs(host) {
+            continue;
+        }
+        match host.manager(scope).and_then(|manager| manager.failed()) {
+            Ok(names) => units.extend(names.into_iter().map(|name| (scope, name))),
+            // What is looked at in that manager tells it already.
+            Err(_) if units.iter().any(|(of, _)| *of == scope) => {}
+            Err(why) => unknown.push(Finding::unknown(look.subject(), why)),
+        }
+    }
+    let mut seen = BTreeSet::new();
+    units.retain(|(scope, name)| seen.insert((scope.to_string(), name.clone())));
+    let found = units.iter().map(|(scope, name)| look_at(look, *scope, name));
+    Ok(found.chain(unknown).collect())
+}
+
+/// The unit that the operand names, and the manager that has it.
+fn asked(look: &Look) -> Result<(Scope, String), String> {
+    let with_kind = |name: &str| match name.contains('.') {
+        true => name.to_owned(),
+        false => format!("{name}.service"),
+    };
+    if let Some(name) = look.operand.strip_prefix("user/") {
+        return Ok((Scope::User, with_kind(name)));
+    }
+    if let Some(name) = look.operand.strip_prefix("system/") {
+        return Ok((Scope::System, with_kind(name)));
+    }
+    let name = with_kind(&look.operand);
+    let mut scopes = [Scope::User, Scope::System];
+    if geteuid().is_root() {
+        scopes.reverse();
+    }
+    for scope in scopes {
+        if scope == Scope::User && !user_manager_runs(&look.host) {
+            continue;
+        }
+        if look.host.manager(scope)?.unit(&name)?.load_state != "not-found" {
+            return Ok((scope, name));
+        }
+    }
+    Ok((scopes[0], name))
+}
+
+/// The gateway is a user's unit, unless somebody wrote one for the box instead.
+fn gateway_scope(host: &Host) -> Scope {
+    let has = |scope| lint::file_of(host, scope, &host.gateway_unit).is_some();
+    if !has(Scope::User) && has(Scope::System) { Scope::System } else { Scope::User }
+}
+
+fn look_at(look: &Look, scope: Scope, name: &str) -> Finding {
+    let host = &look.host;
+    let subject = format!("unit:{scope}/{name}");
+    if scope == Scope::User && !user_manager_runs(host) {
+        return without_manager(host, subject, name);
+    }
+    let unit = match host.manager(scope).and_then(|manager| manager.unit(name)) {
+        Ok(unit) => unit,
+        Err(why) => return Finding::unknown(subject, why),
+    };
+    let window = look.number("unit-loop-window");
+    let remembered = format!("{scope}/{name}");
+    let growth = if unit.load_state == "not-found" {
+        restarts::Growth::default()
+    } else {
+        restarts::note(host, &remembered, unit.restarts, window as u64)
+    };
+    let role = match scope {
+        _ if name == host.gateway_unit => Role::Gateway,
+        Scope::System if name == host.monitor_unit => Role::Monitor,
+        _ => Role::Other,
+    };
+    let (systemctl, journal) = commands(host, scope);
+    let view = View {
+        subject,
+        role,
+        growth,
+        loop_restarts: (look.number("unit-loop-restarts") as u64).max(1),
+        loop_window: window,
+        systemctl,
+        journal,
+    };
+    let finding = judge(&unit, &view);
+    with_lints(host, scope, &unit, role, finding)
+}
+
+/// A user's unit, where its manager does not run: nothing of it does.
+fn without_manager(host: &Host, subject: String, name: &str) -> Finding {
+    let owner = host.owner();
+    let down = format!(
+        "the user manager of {} does not run (failed to connect to bus: there is no {})",
+        owner.name,
+        user_socket(owner)
+    );
+    if lint::file_of(host, Scope::User, name).is_none() {
+        let message = format!("there is no such unit, and {down}");
+        return Finding::warn(subject, message).note("state", "missing");
+    }
+    let lingers = host.path("/var/lib/systemd/linger").join(&owner.name).exists();
+    let (message, how) = if lingers {
+        (format!("not started: {down}"), format!("sudo systemctl start user@{}.service", owner.uid))
+    } else {
+        (
+            format!(
+                "not started: {down}; without linger it dies at log-out and is not started after a reboot"
+            ),
+            format!("sudo loginctl enable-linger {}", owner.name),
+        )
+    };
+    Finding::critical(subject, message).remedy(how).note("state", "stopped")
+}
+
+/// How the person who reads this commands a manager and reads its journal.
+fn commands(host: &Host, scope: Scope) -> (String, String) {
+    let (me, owner) = (geteuid(), host.owner());
+    match scope {
+        Scope::System if me.is_root() => ("systemctl".to_owned(), "journalctl -u".to_owned()),
+        Scope::System => ("sudo systemctl".to_owned(), "sudo journalctl -u".to_owned()),
+        Scope::User if me.as_raw() == owner.uid => {
+            ("systemctl --user".to_owned(), "journalctl --user -u".to_owned())
+        }
+        Scope::User => (
+            format!("systemctl --user -M {}@", owner.name),
+            format!("journalctl _UID={} --user-unit", owner.uid),
+        ),
+    }
+}
+
+/// Adds what is wrong with the files of a unit.
+fn with_lints(
+    host: &Host,
+    scope: Scope,
+    unit: &crate::systemd::Unit,
+    role: Role,
+    mut finding: Finding,
+) -> Finding {
+    if matches!(unit.load_state.as_str(), "not-found" | "masked") {
+        return finding;
+    }
+    if role == Role::Gateway
+        && let (Some(user), Some(system)) = (
+            lint::file_of(host, Scope::User, &unit.name),
+            lint::file_of(host, Scope::System, &unit.name),
+        )
+    {
+        let (user, system) = (user.display(), system.display());
+        finding.message += &format!(
+            "; {system} is its twin, a system unit of the same name beside {user}: \
+             the two stop each other in a restart loop"
+        );
+        finding = worsened(finding, Status::Fail).note("twin", system.to_string()).remedy(format!(
+            "sudo systemctl disable --now {} && sudo rm {system} && sudo systemctl daemon-reload",
+            unit.name
+        ));
+    }
+    for found in lint::deprecated(host, scope, unit) {
+        finding.message += &format!(
+            "; {} has the deprecated {}=, write {}= instead",
+            found.file, found.directive, found.replacement
+        );
+        let how = format!(
+            "put {}= in the place of {}= in {}, then daemon-reload",
+            found.replacement, found.directive, found.file
+        );
+        finding.remedy.get_or_insert(how);
+        finding = worsened(finding, Status::Warn);
+    }
+    let start = host.recall("gateway").filter(|_| role == Role::Gateway);
+    let start = start.and_then(|gateway| gateway.get("start_seconds")?.as_f64());
+    let lints = lint::harmless(host, scope, unit, start);
+    if lints.is_empty() { finding } else { finding.note("lint", lints) }
+}
+
+fn worsened(finding: Finding, status: Status) -> Finding {
+    let status = worse(finding.status, status);
+    let severity = finding.severity.max(claw_record::Severity::of(status));
+    Finding { status, severity, ..finding }
+}
