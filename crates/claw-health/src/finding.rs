@@ -91,6 +91,15 @@ impl Finding {
         self
     }
 
+    /// All that a person reads of it, for tests to compare at once.
+    #[cfg(test)]
+    pub(crate) fn line(&self) -> String {
+        let remedy = self.remedy.iter().map(|remedy| format!(" > {remedy}")).collect::<String>();
+        let severity = serde_json::to_value(self.severity).unwrap_or_default();
+        let severity = severity.as_str().unwrap_or_default();
+        format!("{} {severity} {}{remedy}", self.status, self.message)
+    }
+
     /// Is all well?
     pub(crate) fn passes(&self) -> bool {
         self.status == Status::Pass

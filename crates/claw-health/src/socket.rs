@@ -13,7 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect as c
 use nix::sys::socket::{getsockopt, socket};
 
 /// Why a socket could not be reached.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unreached {
     /// There is none.
     Absent,

@@ -16,6 +16,13 @@ mod process;
 mod reboot_required;
 mod updates;
 mod workspace;
+mod bus;
+mod disk;
+mod journal;
+mod linger;
+mod load;
+mod memory;
+mod runtime_dir;
 mod unit;
 
 use claw_record::Status;
@@ -44,6 +51,12 @@ pub(crate) static ALL: &[&Check] = &[
     &exec::CHECK,
 ];
 pub(crate) static ALL: &[&Check] = &[&disk::CHECK, &memory::CHECK, &load::CHECK, &unit::CHECK];
+    &unit::CHECK,
+    &linger::CHECK,
+    &runtime_dir::CHECK,
+    &bus::CHECK,
+    &journal::CHECK,
+];
 
 /// A row of the list.
 #[derive(Debug)]

@@ -173,7 +173,7 @@ fn failed(unit: &Unit, view: &View) -> Finding {
     if start_limit_hit(unit) {
         let limit = format!("{} in {}", unit.start_limit_burst, ago(unit.start_limit_interval));
         let message = format!(
-            "start limit hit{since} after {}, the last with {cause}; systemd gave up: \
+            "start limit hit{since} after {}, the last: {cause}; systemd gave up: \
              start request repeated too quickly (limit {limit})",
             restarts(unit.restarts)
         );

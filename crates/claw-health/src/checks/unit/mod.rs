@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use claw_record::Status;
+use claw_record::{Severity, Status};
 use nix::unistd::geteuid;
 
 use crate::checks::{Check, Find, Found, Needs};
@@ -16,7 +16,7 @@ use crate::finding::{Finding, worse};
 use crate::host::Host;
 use crate::look::Look;
 use crate::settings::Setting;
-use crate::systemd::{Scope, user_manager_runs, user_socket};
+use crate::systemd::{Scope, Unit, user_manager_runs, user_socket};
 use judge::{Role, View, judge};
 
 pub(super) const CHECK: Check = Check {
@@ -91,7 +91,7 @@ fn asked(look: &Look) -> Result<(Scope, String), String> {
 }
 
 /// The gateway is a user's unit, unless somebody wrote one for the box instead.
-fn gateway_scope(host: &Host) -> Scope {
+pub(super) fn gateway_scope(host: &Host) -> Scope {
     let has = |scope| lint::file_of(host, scope, &host.gateway_unit).is_some();
     if !has(Scope::User) && has(Scope::System) { Scope::System } else { Scope::User }
 }
@@ -175,13 +175,7 @@ fn commands(host: &Host, scope: Scope) -> (String, String) {
 }
 
 /// Adds what is wrong with the files of a unit.
-fn with_lints(
-    host: &Host,
-    scope: Scope,
-    unit: &crate::systemd::Unit,
-    role: Role,
-    mut finding: Finding,
-) -> Finding {
+fn with_lints(host: &Host, scope: Scope, unit: &Unit, role: Role, mut finding: Finding) -> Finding {
     if matches!(unit.load_state.as_str(), "not-found" | "masked") {
         return finding;
     }
@@ -220,7 +214,9 @@ fn with_lints(
 }
 
 fn worsened(finding: Finding, status: Status) -> Finding {
-    let status = worse(finding.status, status);
-    let severity = finding.severity.max(claw_record::Severity::of(status));
-    Finding { status, severity, ..finding }
+    let worse = worse(finding.status, status);
+    if worse == finding.status {
+        return finding;
+    }
+    Finding { status: worse, severity: Severity::of(worse), ..finding }
 }

@@ -1,1 +1,194 @@
+//! What is said of a unit in each state.
 
+use std::time::Duration;
+
+use super::judge::{Role, View, judge};
+use super::restarts::Growth;
+use crate::systemd::Unit;
+
+fn unit(states: &str) -> Unit {
+    let words: Vec<_> = states.split(' ').collect();
+    let [load_state, active_state, sub_state, result] = [0, 1, 2, 3].map(|at| words[at].to_owned());
+    let is_active = active_state == "active";
+    Unit {
+        name: "x.service".to_owned(),
+        kind: "simple".to_owned(),
+        active_since: is_active.then(|| Duration::from_secs(3600)),
+        changed: Some(Duration::from_secs(60)),
+        was_active: true,
+        restart_delay: Duration::from_secs(5),
+        start_limit_burst: 10,
+        start_limit_interval: Duration::from_secs(300),
+        load_state,
+        active_state,
+        sub_state,
+        result,
+        ..Unit::default()
+    }
+}
+
+fn view(role: Role, growth: Growth) -> View {
+    View {
+        subject: "unit:user/x.service".to_owned(),
+        role,
+        growth,
+        loop_restarts: 3,
+        loop_window: 300.0,
+        systemctl: "systemctl --user".to_owned(),
+        journal: "journalctl --user -u".to_owned(),
+    }
+}
+
+/// The state and the line that a unit draws.
+fn said(unit: &Unit, role: Role, growth: Growth) -> String {
+    let finding = judge(unit, &view(role, growth));
+    format!("{}: {}", finding.data["state"].as_str().unwrap(), finding.line())
+}
+
+#[test]
+fn m2_every_state_of_a_unit_is_told_with_its_cause() {
+    let running = unit("loaded active running success");
+    let ended = |states: &str, code, status| Unit {
+        exec_main_code: code,
+        exec_main_status: status,
+        ..unit(states)
+    };
+    let failed = "loaded failed failed";
+    for (unit, expected) in [
+        (running.clone(), "active: pass INFO active for 1 h"),
+        (
+            Unit {
+                memory_current: Some(512_000_000),
+                memory_max: Some(2_000_000_000),
+                restarts: 4,
+                ..running
+            },
+            "active: pass INFO active for 1 h, 512.0 MB of memory (limit 2.0 GB), after 4 restarts",
+        ),
+        (
+            ended(&format!("{failed} exit-code"), 1, 3),
+            "failed: fail CRITICAL failed 1 min ago: exit status 3 > \
+             journalctl --user -u x.service -n 50, then systemctl --user restart x.service",
+        ),
+        (
+            ended(&format!("{failed} exit-code"), 1, 78),
+            "failed: fail CRITICAL failed 1 min ago: exit status 78: OpenClaw refuses its configuration > \
+             openclaw config validate says what is wrong, openclaw doctor repairs it; \
+             then systemctl --user start x.service",
+        ),
+        (
+            ended(&format!("{failed} oom-kill"), 2, 9),
+            "failed: fail CRITICAL failed 1 min ago: out of memory: killed by the kernel (oom-kill), \
+             killed by SIGKILL > journalctl --user -u x.service -n 50, then systemctl --user restart x.service",
+        ),
+        (
+            ended(&format!("{failed} core-dump"), 3, 11),
+            "failed: fail CRITICAL failed 1 min ago: killed by SIGSEGV, core dumped > \
+             journalctl --user -u x.service -n 50, then systemctl --user restart x.service",
+        ),
+        (
+            ended("loaded activating auto-restart signal", 2, 9),
+            "activating: warn WARNING it ended 1 min ago (killed by SIGKILL) and is started again 5 s \
+             after that > journalctl --user -u x.service -n 50",
+        ),
+        (
+            unit("loaded activating start success"),
+            "activating: warn WARNING starting for 1 min > journalctl --user -u x.service -n 50",
+        ),
+        (
+            ended("loaded inactive dead success", 2, 15),
+            "stopped: warn WARNING stopped 1 min ago, by hand or at its own end, without a failure > \
+             systemctl --user start x.service",
+        ),
+        (
+            Unit {
+                was_active: false,
+                file_state: "disabled".to_owned(),
+                ..unit("loaded inactive dead success")
+            },
+            "stopped: warn WARNING it was not started since its manager started; it is disabled: \
+             a reboot does not start it > systemctl --user enable --now x.service",
+        ),
+        (
+            unit("masked inactive dead success"),
+            "masked: warn WARNING masked: it cannot be started > systemctl --user unmask x.service",
+        ),
+        (
+            unit("not-found inactive dead success"),
+            "missing: warn WARNING there is no such unit: the gateway is not installed as a service > \
+             openclaw gateway install",
+        ),
+        (
+            Unit {
+                load_error: "no ExecStart".to_owned(),
+                fragment_path: "/x".to_owned(),
+                ..unit("bad-setting inactive dead success")
+            },
+            "failed: fail CRITICAL it cannot be loaded (bad-setting): no ExecStart > \
+             systemd-analyze verify /x, then systemctl --user daemon-reload",
+        ),
+    ] {
+        assert_eq!(said(&unit, Role::Gateway, Growth::default()), expected);
+    }
+}
+
+#[test]
+fn s7_a_start_limit_is_known_though_the_result_is_that_of_the_last_crash() {
+    let crashed = Unit {
+        exec_main_code: 2,
+        exec_main_status: 9,
+        restarts: 10,
+        ..unit("loaded failed failed signal")
+    };
+    let told = "start limit hit";
+    for (unit, is_hit) in [
+        (crashed.clone(), true),
+        (Unit { restarts: 9, ..crashed.clone() }, false),
+        (Unit { exec_main_status: 78, ..crashed.clone() }, false),
+        (Unit { start_limit_burst: 0, ..crashed.clone() }, false),
+        (Unit { restarts: 0, result: "start-limit-hit".to_owned(), ..crashed.clone() }, true),
+    ] {
+        let said = said(&unit, Role::Gateway, Growth::default());
+        assert_eq!(said.contains(told), is_hit, "{said}");
+    }
+    assert_eq!(
+        said(&crashed, Role::Gateway, Growth::default()),
+        "failed: fail CRITICAL start limit hit 1 min ago after 10 restarts, the last: killed by \
+         SIGKILL; systemd gave up: start request repeated too quickly (limit 10 in 5 min) > \
+         systemctl --user reset-failed x.service && systemctl --user start x.service"
+    );
+}
+
+#[test]
+fn m2_a_crash_loop_is_seen_though_the_unit_is_active() {
+    let active = |seconds, restarts| Unit {
+        active_since: Some(Duration::from_secs(seconds)),
+        restarts,
+        ..unit("loaded active running success")
+    };
+    let grew = |at_least, at_most| Growth { at_least, at_most };
+    for (seconds, restarts, growth, expected) in [
+        (20, 0, grew(0, None), "active: pass"),
+        (20, 1, grew(0, None), "active: warn"),
+        (20, 3, grew(0, None), "crash-looping: fail CRITICAL"),
+        (20, 3, grew(1, Some(1)), "active: warn"),
+        (100, 3, grew(0, None), "active: warn"),
+        (100, 9, grew(3, None), "crash-looping: fail CRITICAL"),
+        (299, 9, grew(0, Some(0)), "active: pass"),
+        (3600, 9, grew(0, None), "active: pass"),
+    ] {
+        let said = said(&active(seconds, restarts), Role::Gateway, growth);
+        assert!(said.starts_with(expected), "{seconds} s, {restarts}, {growth:?}: {said}");
+    }
+}
+
+#[test]
+fn a_unit_that_runs_at_times_may_be_at_rest() {
+    let idle = unit("loaded inactive dead success");
+    let oneshot = Unit { kind: "oneshot".to_owned(), ..idle.clone() };
+    let started_by_timer = Unit { triggers: vec!["x.timer".to_owned()], ..idle.clone() };
+    for (unit, expected) in [(oneshot, "pass"), (started_by_timer, "pass"), (idle, "warn")] {
+        let said = said(&unit, Role::Other, Growth::default());
+        assert!(said.starts_with(&format!("stopped: {expected}")), "{said}");
+    }
+}

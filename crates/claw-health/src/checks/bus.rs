@@ -1,0 +1,167 @@
+//! Do the system bus and the session bus of the gateway's owner answer?
+
+use std::time::{Duration, Instant};
+
+use crate::checks::{Check, Find, Found, Needs};
+use crate::dbus::authenticate;
+use crate::finding::Finding;
+use crate::look::Look;
+use crate::socket::{self, Unreached};
+use crate::systemd::user_manager_runs;
+
+pub(super) const CHECK: Check = Check {
+    name: "bus",
+    about: "the system bus and the owner's session bus answer",
+    operand: "system|user",
+    settings: &[],
+    find: Find::On(|_| vec!["system".to_owned(), "user".to_owned()]),
+    needs: Needs::Systemd,
+    waits: true,
+    run,
+};
+
+const SYSTEM_SOCKET: &str = "/run/dbus/system_bus_socket";
+
+/// How a bus took a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Answer {
+    /// It answered, if only to refuse us: a user's bus lets nobody in but that user.
+    Line,
+    /// It took the connection, and then nothing came, or something else went wrong.
+    Nothing(String),
+    Unreached(Unreached),
+}
+
+fn run(look: &Look) -> Found {
+    let host = &look.host;
+    let owner = host.owner();
+    match look.operand.as_str() {
+        "system" => Ok(vec![judge_system(&ask(look, SYSTEM_SOCKET, 0))]),
+        "user" => {
+            let path = format!("/run/user/{}/bus", owner.uid);
+            let answer = ask(look, &path, owner.uid);
+            let manager = user_manager_runs(host);
+            let is_needed = host.has_openclaw();
+            Ok(vec![judge_user(&answer, &path, &owner.name, manager, is_needed)])
+        }
+        other => Err(format!("there is no bus {other:?}: it is 'system' or 'user'")),
+    }
+}
+
+fn ask(look: &Look, path: &str, uid: u32) -> Answer {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let deadline = look.deadline.min(Instant::now() + TIMEOUT);
+    match socket::connect(path, uid) {
+        Ok(mut stream) => match authenticate(&mut stream, deadline) {
+            Ok(_) => Answer::Line,
+            Err(why) => Answer::Nothing(why),
+        },
+        Err(why) => Answer::Unreached(why),
+    }
+}
+
+fn judge_system(answer: &Answer) -> Finding {
+    let subject = "bus:system";
+    let how = "sudo systemctl restart dbus.socket dbus.service";
+    let fail = |why: String| Finding::fail(subject, format!("the system bus {why}")).remedy(how);
+    match answer {
+        Answer::Line => Finding::pass(subject, "the system bus answers"),
+        Answer::Nothing(why) => fail(why.clone()),
+        Answer::Unreached(Unreached::Failed(error)) => {
+            Finding::unknown(subject, format!("cannot ask '{SYSTEM_SOCKET}': {}", error.desc()))
+        }
+        Answer::Unreached(why) => fail(why.of(SYSTEM_SOCKET)),
+    }
+    .note("socket", SYSTEM_SOCKET)
+}
+
+fn judge_user(
+    answer: &Answer,
+    path: &str,
+    name: &str,
+    manager_runs: bool,
+    is_needed: bool,
+) -> Finding {
+    let subject = "bus:user";
+    let restart = "systemctl --user restart dbus.socket dbus.service";
+    let fail = |why: String| {
+        Finding::fail(subject, format!("the session bus of {name} {why}")).remedy(restart)
+    };
+    match answer {
+        Answer::Line => Finding::pass(subject, format!("the session bus of {name} answers")),
+        Answer::Unreached(Unreached::Absent) if manager_runs => Finding::pass(
+            subject,
+            format!(
+                "{name} has no session bus (package dbus-user-session); \
+                 systemctl --user works without it"
+            ),
+        )
+        .note("private_socket_only", true),
+        Answer::Unreached(Unreached::Absent) if !is_needed => Finding::pass(
+            subject,
+            format!("{name} has no session bus, and no gateway that needs it"),
+        ),
+        Answer::Unreached(Unreached::Absent) => Finding::fail(
+            subject,
+            format!(
+                "there is no {path} and no user manager of {name}: systemctl --user says \
+                 \"Failed to connect to bus\" (No medium found)"
+            ),
+        )
+        .remedy(format!("sudo loginctl enable-linger {name}")),
+        Answer::Nothing(why) => fail(why.clone()),
+        Answer::Unreached(Unreached::Failed(error)) => {
+            Finding::unknown(subject, format!("cannot ask '{path}': {}", error.desc()))
+        }
+        Answer::Unreached(why) => fail(why.of(path)),
+    }
+    .note("socket", path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s7_a_bus_that_cannot_be_had_is_told_with_its_cause() {
+        let silent = || Answer::Nothing("does not answer within 2 s".to_owned());
+        let restart = "> systemctl --user restart dbus.socket dbus.service";
+        for (answer, manager, expected) in [
+            (Answer::Line, true, "pass INFO the session bus of dev answers".to_owned()),
+            (
+                Answer::Unreached(Unreached::Absent),
+                true,
+                "pass INFO dev has no session bus (package dbus-user-session); \
+                 systemctl --user works without it"
+                    .to_owned(),
+            ),
+            (
+                Answer::Unreached(Unreached::Absent),
+                false,
+                "fail ERROR there is no /b and no user manager of dev: systemctl --user says \
+                 \"Failed to connect to bus\" (No medium found) > sudo loginctl enable-linger dev"
+                    .to_owned(),
+            ),
+            (
+                Answer::Unreached(Unreached::Refused),
+                true,
+                format!(
+                    "fail ERROR the session bus of dev does not run: nobody listens at /b {restart}"
+                ),
+            ),
+            (
+                silent(),
+                true,
+                format!("fail ERROR the session bus of dev does not answer within 2 s {restart}"),
+            ),
+        ] {
+            let finding = judge_user(&answer, "/b", "dev", manager, true);
+            assert_eq!(finding.line(), expected);
+        }
+        assert_eq!(
+            judge_system(&silent()).line(),
+            "fail ERROR the system bus does not answer within 2 s \
+             > sudo systemctl restart dbus.socket dbus.service"
+        );
+    }
+}
