@@ -173,13 +173,15 @@ pub(crate) fn worse(one: Status, other: Status) -> Status {
         .unwrap_or(Status::Pass)
 }
 
-/// A number as JSON: whole where it is whole, otherwise with three decimals at most.
+/// A number as JSON: whole where it is whole, otherwise with three decimals at most, or six where
+/// it is as small as the time to connect to a neighbour.
 fn number(value: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT {
         Value::from(value as i64)
     } else {
-        Number::from_f64((value * 1000.0).round() / 1000.0).map_or(Value::Null, Value::Number)
+        let scale = if value.abs() < 0.1 { 1e6 } else { 1e3 };
+        Number::from_f64((value * scale).round() / scale).map_or(Value::Null, Value::Number)
     }
 }
 

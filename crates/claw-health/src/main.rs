@@ -10,12 +10,14 @@ mod dbus;
 mod finding;
 mod formats;
 mod git;
+mod gateway;
 mod host;
 mod kernel_clock;
 mod look;
 mod owner;
 mod performance;
 mod processes;
+mod probe;
 mod replace;
 mod run;
 mod settings;
@@ -23,6 +25,8 @@ mod sockets;
 mod socket;
 mod systemd;
 mod target;
+mod tls;
+mod url;
 
 use std::process::ExitCode;
 

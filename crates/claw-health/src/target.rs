@@ -3,6 +3,10 @@
 use claw_record::Complaint;
 
 use crate::checks::{self, Check, Find};
+use crate::url::Url;
+
+/// How the operand of a check is spelled that is a URL.
+const URL: &str = "URL";
 
 /// One thing to look at: a check and its operand, which is empty where it needs none.
 #[derive(Clone, Debug)]
@@ -16,8 +20,10 @@ impl Target {
     pub(crate) fn subject(&self) -> String {
         if self.operand.is_empty() {
             self.check.name.to_owned()
-        } else if self.check.name == "http" {
-            self.operand.clone()
+        } else if self.check.operand == URL {
+            // The query of a URL may hold a key.
+            let shown = Url::parse(&self.operand).map(|url| url.to_string()).unwrap_or_default();
+            if self.check.name == "http" { shown } else { format!("{}:{shown}", self.check.name) }
         } else {
             format!("{}:{}", self.check.name, self.operand)
         }
@@ -37,6 +43,11 @@ pub(crate) fn parse(text: &str) -> Result<Target, Complaint> {
     if !operand.is_empty() && check.operand.is_empty() {
         return Err(Complaint::cannot("look at", text, format!("'{name}' takes no operand")));
     }
+    if !operand.is_empty() && check.operand == URL {
+        // The complaint does not repeat it: it may hold a password.
+        Url::parse(operand)
+            .map_err(|why| Complaint::cannot("look at", &format!("{name}:…"), why))?;
+    }
     Ok(Target { check, operand: operand.to_owned() })
 }
 
@@ -53,13 +64,23 @@ mod tests {
 
     #[test]
     fn targets_are_names_operands_and_urls() {
-        for (text, expected) in
-            [("disk", "disk|"), ("disk:/var", "disk|/var"), ("memory", "memory|")]
-        {
+        for (text, expected) in [
+            ("disk", "disk|"),
+            ("disk:/var", "disk|/var"),
+            ("memory", "memory|"),
+            ("http://a.example/x", "http|http://a.example/x"),
+            ("gateway:http://[::1]:1", "gateway|http://[::1]:1"),
+        ] {
             let target = parse(text).unwrap();
             assert_eq!(format!("{}|{}", target.check.name, target.operand), expected);
             assert_eq!(target.subject(), text, "a subject is a target");
         }
+    }
+
+    #[test]
+    fn a_subject_does_not_hold_the_query_of_a_url() {
+        let target = parse("https://a.example/x?key=secret-token").unwrap();
+        assert_eq!(target.subject(), "https://a.example/x?…");
     }
 
     #[test]
@@ -68,6 +89,12 @@ mod tests {
             ("dusk", "cannot look at 'dusk': there is no such check; --list shows them all"),
             ("", "cannot look at '': there is no such check; --list shows them all"),
             ("memory:x", "cannot look at 'memory:x': 'memory' takes no operand"),
+            ("http", "cannot look at 'http': it needs to know what: http:URL"),
+            ("http:x", "cannot look at 'http:…': a URL begins with http:// or https://"),
+            (
+                "http://me:secret-token@a.example",
+                "cannot look at 'http:…': a user or a password has no place in a URL here",
+            ),
         ] {
             assert_eq!(parse(text).unwrap_err().to_string(), expected);
         }

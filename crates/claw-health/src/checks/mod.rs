@@ -24,6 +24,14 @@ mod load;
 mod memory;
 mod runtime_dir;
 mod unit;
+mod certificate;
+mod disk;
+mod gateway;
+mod http;
+mod load;
+mod memory;
+mod tcp;
+mod websocket;
 
 use claw_record::Status;
 
@@ -56,6 +64,14 @@ pub(crate) static ALL: &[&Check] = &[&disk::CHECK, &memory::CHECK, &load::CHECK,
     &runtime_dir::CHECK,
     &bus::CHECK,
     &journal::CHECK,
+    &gateway::CHECK,
+    &websocket::CHECK,
+    &disk::CHECK,
+    &memory::CHECK,
+    &load::CHECK,
+    &certificate::CHECK,
+    &http::CHECK,
+    &tcp::CHECK,
 ];
 
 /// A row of the list.

@@ -1,0 +1,169 @@
+//! Is the OpenClaw gateway dead, starting, hung, degraded, useless or ready?
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::checks::{Check, Find, Found, Needs};
+use crate::finding::Finding;
+use crate::gateway::{self, Seen, Service, safe_mode};
+use crate::host::Host;
+use crate::look::Look;
+use crate::probe;
+use crate::settings::Setting;
+use crate::tls::Trust;
+use crate::url::Url;
+
+pub(super) const CHECK: Check = Check {
+    name: "gateway",
+    about: "the OpenClaw gateway: dead, starting, hung, degraded, useless or ready",
+    operand: "URL",
+    settings: &[
+        Setting::limit(
+            "gateway-grace",
+            "seconds",
+            90.0,
+            "How long a start may take before it is an outage",
+        ),
+        Setting::limit(
+            "gateway-warn",
+            "seconds",
+            1.0,
+            "Time to the first byte that is worth a look",
+        ),
+    ],
+    find: Find::On(own),
+    needs: Needs::Gateway,
+    waits: true,
+    run,
+};
+
+/// What is remembered from look to look.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Memory {
+    /// How long the gateway took from the start of its unit until it was up.
+    start_seconds: Option<f64>,
+    /// The process that this was measured of.
+    pid: Option<u32>,
+    /// Since when every look found it starting, in seconds since 1970.
+    starting_since: Option<f64>,
+}
+
+/// The gateway of this box. Where its address is no URL, the check itself says so.
+pub(super) fn own(host: &Host) -> Vec<String> {
+    vec![gateway::url(host).map(|url| url.to_string()).unwrap_or_default()]
+}
+
+fn run(look: &Look) -> Found {
+    let own = gateway::url(&look.host);
+    let url =
+        if look.operand.is_empty() { own.clone()? } else { Url::parse(&look.operand)?.at("") };
+    // What systemd and the files say is about the gateway of this box and no other.
+    let is_own = own.is_ok_and(|own| own.endpoint == url.endpoint);
+    let get = |path| probe::get(&url.at(path), Trust::Anybody, look.deadline);
+    let service = if is_own { gateway::service(&look.host) } else { None };
+    let memory = if is_own { recall(&look.host) } else { Memory::default() };
+    let mut seen = Seen {
+        life: get("/healthz"),
+        start: None,
+        readiness: None,
+        service,
+        unit: look.host.gateway_unit.clone(),
+        starting_for: memory
+            .starting_since
+            .map(|since| Duration::from_secs_f64((now() - since).max(0.0))),
+        safe_mode: false,
+        grace: Duration::from_secs_f64(look.number("gateway-grace").min(1e9)),
+        warn: look.number("gateway-warn"),
+        url: url.clone(),
+    };
+    if seen.is_alive() {
+        seen.start = Some(get("/startupz"));
+        seen.readiness = Some(get("/readyz"));
+        seen.safe_mode = is_own && safe_mode(&look.host, seen.uptime(), seen.holds_back());
+    }
+    let finding = gateway::judge(&seen);
+    if is_own {
+        let next = memory.after(&finding, seen.service.as_ref(), seen.uptime());
+        if next != memory {
+            // What cannot be remembered is measured again at the next look.
+            let _ = serde_json::to_value(&next).map(|value| look.host.remember("gateway", &value));
+        }
+    }
+    Ok(vec![finding])
+}
+
+fn recall(host: &Host) -> Memory {
+    let value = host.recall("gateway");
+    value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+impl Memory {
+    /// What to remember after a look.
+    fn after(
+        &self,
+        finding: &Finding,
+        service: Option<&Service>,
+        uptime: Option<Duration>,
+    ) -> Self {
+        /// Longer than any start; what is more is an uptime that began anew in the same process.
+        const LONGEST_START: Duration = Duration::from_secs(600);
+        let mut next = self.clone();
+        let is_starting = finding.data.get("state").is_some_and(|state| state == "starting");
+        next.starting_since = is_starting.then(|| self.starting_since.unwrap_or_else(now));
+        let age = service.and_then(|service| service.age);
+        let start = age.zip(uptime).and_then(|(age, uptime)| age.checked_sub(uptime));
+        if let Some(start) = start.filter(|start| *start < LONGEST_START) {
+            let pid = service.and_then(|service| service.main_pid);
+            let seconds = start.as_secs_f64().round();
+            let is_same = pid == self.pid;
+            let known = self.start_seconds.filter(|_| is_same).unwrap_or(f64::INFINITY);
+            next.start_seconds = Some(seconds.min(known));
+            next.pid = pid;
+        }
+        next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_of_each_process_is_remembered_once() {
+        let service = |age| Service {
+            state: "active".to_owned(),
+            age: Some(Duration::from_secs(age)),
+            restarts: 0,
+            main_pid: Some(7),
+        };
+        let ready = Finding::pass("gateway", "ready").note("state", "ready");
+        let after = |memory: &Memory, age, uptime| {
+            memory.after(&ready, Some(&service(age)), Some(Duration::from_secs(uptime)))
+        };
+        let first = after(&Memory::default(), 100, 70);
+        assert_eq!((first.start_seconds, first.pid), (Some(30.0), Some(7)));
+        assert_eq!(after(&first, 200, 170), first);
+        // It began anew within its process, which is no start of the unit.
+        assert_eq!(after(&first, 300, 5), first);
+        assert_eq!(after(&first, 5000, 5), first);
+        let other = Memory { pid: Some(6), ..first.clone() };
+        assert_eq!(after(&other, 60, 20).start_seconds, Some(40.0));
+        assert_eq!(first.after(&ready, None, None), first);
+    }
+
+    #[test]
+    fn a_start_is_timed_from_the_first_look_that_found_it() {
+        let starting = Finding::warn("gateway", "starting").note("state", "starting");
+        let first = Memory::default().after(&starting, None, None);
+        assert!(first.starting_since.is_some());
+        assert_eq!(first.after(&starting, None, None), first);
+        let ready = Finding::pass("gateway", "ready").note("state", "ready");
+        assert_eq!(first.after(&ready, None, None).starting_since, None);
+    }
+}

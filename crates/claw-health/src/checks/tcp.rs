@@ -1,0 +1,36 @@
+//! Does something accept connections at a port, and how soon?
+
+use crate::checks::{Check, Find, Found, Needs};
+use crate::finding::{Finding, Measure};
+use crate::look::Look;
+use crate::probe::{Clocks, Failure, connect, time};
+use crate::settings::Setting;
+use crate::url::Endpoint;
+
+pub(super) const CHECK: Check = Check {
+    name: "tcp",
+    about: "a port that accepts connections, and how soon",
+    operand: "HOST:PORT",
+    settings: &[Setting::limit("tcp-warn", "seconds", 1.0, "Time to connect that is worth a look")],
+    find: Find::Asked,
+    needs: Needs::Running,
+    waits: true,
+    run,
+};
+
+fn run(look: &Look) -> Found {
+    let endpoint = Endpoint::parse(&look.operand)?;
+    let mut clocks = Clocks::start();
+    let failure = connect(&endpoint, look.deadline, &mut clocks).err();
+    Ok(vec![judge(look.subject(), failure.as_ref(), &clocks, look.number("tcp-warn"))])
+}
+
+fn judge(subject: String, failure: Option<&Failure>, clocks: &Clocks, warn: f64) -> Finding {
+    let (Some(after), None) = (clocks.connect, failure) else {
+        let why = failure.map_or_else(String::new, Failure::to_string);
+        return Finding::fail(subject, why);
+    };
+    let measure = Measure::new("connect_seconds", after.as_secs_f64()).warn_at(warn);
+    let message = format!("accepts connections after {}; limit {warn} s", time(after));
+    Finding::judged(measure.status(), subject, message).measure(measure)
+}

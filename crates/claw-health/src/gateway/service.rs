@@ -1,0 +1,33 @@
+//! What systemd knows of the gateway's unit.
+
+use std::time::Duration;
+
+use crate::host::Host;
+
+/// The gateway's unit in its owner's manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Service {
+    /// `active`, `activating`, `failed` …
+    pub(crate) state: String,
+    /// How long it has been active.
+    pub(crate) age: Option<Duration>,
+    /// How often systemd restarted it by itself.
+    pub(crate) restarts: u64,
+    pub(crate) main_pid: Option<u32>,
+}
+
+/// The gateway's unit, where a manager can be asked.
+pub(crate) fn service(_host: &Host) -> Option<Service> {
+    None
+}
+
+impl Service {
+    /// Is it meant to run, and did it start so lately that it may still be warming up?
+    pub(crate) fn is_young(&self, grace: Duration) -> bool {
+        match self.state.as_str() {
+            "activating" | "reloading" => true,
+            "active" => self.age.is_some_and(|age| age < grace),
+            _ => false,
+        }
+    }
+}
