@@ -4,34 +4,28 @@
 
 mod backup;
 mod bind;
+mod bus;
+mod certificate;
 mod clock;
 mod disk;
 mod exec;
 mod file;
+mod gateway;
+mod http;
+mod journal;
+mod linger;
 mod load;
 mod memory;
 mod oom;
 mod pressure;
 mod process;
 mod reboot_required;
-mod updates;
-mod workspace;
-mod bus;
-mod disk;
-mod journal;
-mod linger;
-mod load;
-mod memory;
 mod runtime_dir;
-mod unit;
-mod certificate;
-mod disk;
-mod gateway;
-mod http;
-mod load;
-mod memory;
 mod tcp;
+mod unit;
+mod updates;
 mod websocket;
+mod workspace;
 
 use claw_record::Status;
 
@@ -43,35 +37,30 @@ use crate::target::Target;
 
 /// Every check, in the order in which they are looked at and written.
 pub(crate) static ALL: &[&Check] = &[
+    &unit::CHECK,
+    &gateway::CHECK,
+    &websocket::CHECK,
+    &bind::CHECK,
+    &linger::CHECK,
+    &runtime_dir::CHECK,
+    &bus::CHECK,
     &disk::CHECK,
     &memory::CHECK,
     &load::CHECK,
     &pressure::CHECK,
-    &bind::CHECK,
     &oom::CHECK,
     &clock::CHECK,
+    &certificate::CHECK,
     &workspace::CHECK,
     &backup::CHECK,
-    &reboot_required::CHECK,
-    &updates::CHECK,
-    &file::CHECK,
-    &process::CHECK,
-    &exec::CHECK,
-];
-pub(crate) static ALL: &[&Check] = &[&disk::CHECK, &memory::CHECK, &load::CHECK, &unit::CHECK];
-    &unit::CHECK,
-    &linger::CHECK,
-    &runtime_dir::CHECK,
-    &bus::CHECK,
     &journal::CHECK,
-    &gateway::CHECK,
-    &websocket::CHECK,
-    &disk::CHECK,
-    &memory::CHECK,
-    &load::CHECK,
-    &certificate::CHECK,
+    &updates::CHECK,
+    &reboot_required::CHECK,
     &http::CHECK,
     &tcp::CHECK,
+    &process::CHECK,
+    &file::CHECK,
+    &exec::CHECK,
 ];
 
 /// A row of the list.
