@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::address::Class;
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::Finding;
+use crate::gateway;
 use crate::host::Host;
 use crate::look::Look;
 use crate::processes;
@@ -18,7 +19,7 @@ pub(super) const CHECK: Check = Check {
     about: "the addresses that the gateway really listens on, by the kernel's socket tables",
     operand: "PORT",
     settings: &[],
-    find: Find::On(|host| vec![gateway_port(host).to_string()]),
+    find: Find::On(own),
     needs: Needs::Gateway,
     waits: false,
     run,
@@ -40,15 +41,9 @@ struct Bound {
     holder: Option<Holder>,
 }
 
-/// The port that the gateway is to be found at.
-fn gateway_port(host: &Host) -> u16 {
-    const DEFAULT: u16 = 18789;
-    let authority = |url: &str| {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok())
-    };
-    host.gateway_url().and_then(authority).unwrap_or(DEFAULT)
+/// The gateway's port. Where its address is no URL, the check itself says so.
+fn own(host: &Host) -> Vec<String> {
+    vec![gateway::url(host).map(|url| url.endpoint.port.to_string()).unwrap_or_default()]
 }
 
 fn run(look: &Look) -> Found {
@@ -56,12 +51,10 @@ fn run(look: &Look) -> Found {
     if !host.is_running() {
         return Err("a tree of files has no sockets".to_owned());
     }
-    let port: u16 = look
-        .operand
-        .parse()
-        .ok()
-        .filter(|port| *port > 0)
-        .ok_or_else(|| format!("'{}' is no port", look.operand))?;
+    let port = match look.operand.as_str() {
+        "" => gateway::url(host)?.endpoint.port,
+        text => text.parse().map_err(|_| format!("'{text}' is no port"))?,
+    };
     let mut listeners = sockets::listening()?;
     listeners.retain(|listener| listener.address.port() == port);
     let mut holders = holders(host, &listeners);

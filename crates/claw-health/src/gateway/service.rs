@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::host::Host;
+use crate::systemd::Scope;
 
 /// The gateway's unit in its owner's manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +17,16 @@ pub(crate) struct Service {
     pub(crate) main_pid: Option<u32>,
 }
 
-/// The gateway's unit, where a manager can be asked.
-pub(crate) fn service(_host: &Host) -> Option<Service> {
-    None
+/// The gateway's unit, where there is one and a manager can be asked.
+pub(crate) fn service(host: &Host) -> Option<Service> {
+    let unit = host.manager(Scope::User).ok()?.unit(&host.gateway_unit).ok()?;
+    let is_there = unit.load_state != "not-found";
+    is_there.then(|| Service {
+        age: unit.active_since,
+        restarts: unit.restarts,
+        main_pid: u32::try_from(unit.main_pid).ok().filter(|pid| *pid > 0),
+        state: unit.active_state,
+    })
 }
 
 impl Service {
