@@ -1,0 +1,283 @@
+//! Units in every state under a real systemd, and what claw-health says of them.
+//!
+//! Each suite boots hosts of its own with `scripts/testbed`; where there can be none, the test says
+//! so and passes.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use claw_tests::assert_fits_the_schema;
+use serde_json::Value;
+
+/// A host of the test bed, with the tools on /opt/bind.
+struct Host {
+    name: String,
+}
+
+fn testbed(suite: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let tools = PathBuf::from(assert_cmd::cargo::cargo_bin("claw-health"));
+    let mut command = Command::new(root.join("scripts/testbed"));
+    command.env("SUITE", suite).env("BIND", tools.parent().expect("a folder"));
+    command
+}
+
+impl Host {
+    /// A host that has just booted; nothing where the machine cannot have one.
+    fn boot(suite: &str, purpose: &str) -> Option<Self> {
+        const CANNOT: i32 = 69;
+        let name = format!("{purpose}-{suite}");
+        // One that an interrupted test left is in an unknown state.
+        let _ = testbed(suite).args(["down", &name]).output();
+        let why = match testbed(suite).args(["up", &name]).output() {
+            Ok(output) if output.status.success() => return Some(Self { name }),
+            Ok(output) if output.status.code() == Some(CANNOT) => {
+                String::from_utf8_lossy(&output.stderr).trim().to_owned()
+            }
+            Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+            Err(error) => format!("cannot run scripts/testbed: {error}"),
+        };
+        // Past the harness, which keeps what a test that passes prints.
+        let _ = writeln!(std::io::stderr(), "SKIP: claw-health on {suite}: {why}");
+        None
+    }
+
+    /// Runs a command inside as this user, and gives what it wrote.
+    fn run(&self, user: &str, command: &[&str]) -> String {
+        let mut exec = testbed("");
+        exec.arg("exec");
+        if user != "root" {
+            exec.args(["-u", user]);
+        }
+        let output = exec.arg(&self.name).args(command).output().expect("it runs");
+        assert!(
+            output.stderr.is_empty(),
+            "{command:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// What claw-health finds at these targets.
+    fn health(&self, user: &str, arguments: &[&str]) -> Vec<Value> {
+        let tool = ["/opt/bind/claw-health", "--user", "dev", "--format", "json"];
+        let text = self.run(user, &[&tool, arguments].concat());
+        let records: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+        records.iter().for_each(assert_fits_the_schema);
+        records
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = testbed("").args(["down", &self.name]).output();
+    }
+}
+
+/// A unit of `states.sh`, the state that claw-health has to give it, the status and the severity,
+/// and words of the message and the remedy.
+const STATES: &[(&str, &str, &str, &[&str])] = &[
+    ("ok", "active", "pass INFO", &["active for "]),
+    ("exits3", "failed", "fail CRITICAL", &["exit status 3", "journalctl"]),
+    ("killed", "failed", "fail CRITICAL", &["killed by SIGKILL"]),
+    (
+        "limit",
+        "failed",
+        "fail CRITICAL",
+        &["start limit hit", "3 restarts", "exit status 1", "reset-failed limit.service && "],
+    ),
+    ("loops", "crash-looping", "fail CRITICAL", &["crash-looping", "limit 3 restarts in 5 min"]),
+    ("activating", "activating", "warn WARNING", &["starting for "]),
+    ("stopped", "stopped", "warn WARNING", &["stopped ", "start stopped.service"]),
+    ("masked", "masked", "warn WARNING", &["masked", "unmask masked.service"]),
+    ("watchdog", "failed", "fail CRITICAL", &["watchdog timed out", "SIGABRT"]),
+    ("twin", "active", "pass INFO", &["active for "]),
+    ("oldlimit", "active", "warn WARNING", &["MemoryLimit=", "write MemoryMax="]),
+    ("missing", "missing", "warn WARNING", &["there is no such unit"]),
+];
+
+/// Everything that a record does not say as it should.
+fn mismatches(
+    seen_by: &str,
+    record: &Value,
+    (state, loud, words): (&str, &str, &[&str]),
+) -> Vec<String> {
+    let text = |key: &str| record[key].as_str().unwrap_or_default();
+    let said = format!("{} {}", text("message"), text("remedy"));
+    let mut wrong = Vec::new();
+    if record["data"]["state"] != state {
+        wrong.push(format!("state {}, not {state}", record["data"]["state"]));
+    }
+    let is = format!("{} {}", text("status"), text("severity"));
+    if is != loud {
+        wrong.push(format!("{is}, not {loud}"));
+    }
+    wrong.extend(
+        words.iter().filter(|word| !said.contains(**word)).map(|word| format!("no {word:?}")),
+    );
+    wrong.iter().map(|wrong| format!("{seen_by}, {}: {wrong}: {said}", text("subject"))).collect()
+}
+
+fn every_state_is_told(suite: &str) {
+    let Some(host) = Host::boot(suite, "states") else { return };
+    host.run("root", &["bash", "/opt/testbed/states.sh", "--no-limits"]);
+    // For one restart more of the loop.
+    host.run("root", &["sleep", "2"]);
+    let mut wrong = Vec::new();
+    for user in ["root", "dev"] {
+        for scope in ["system", "user"] {
+            let targets: Vec<_> =
+                STATES.iter().map(|(name, ..)| format!("unit:{scope}/{name}.service")).collect();
+            let targets: Vec<_> = targets.iter().map(String::as_str).collect();
+            let records = host.health(user, &targets);
+            assert_eq!(records.len(), targets.len());
+            for ((target, record), (_, state, loud, words)) in
+                targets.iter().zip(&records).zip(STATES)
+            {
+                assert_eq!(record["subject"], *target);
+                wrong.extend(mismatches(user, record, (state, loud, words)));
+            }
+        }
+    }
+    let gateway = |unit: &str, user: &str| {
+        let target = format!("unit:user/{unit}");
+        host.health(user, &["--gateway-unit", unit, &target]).remove(0)
+    };
+    let refuses = "mkdir -p ~/.config/systemd/user && cd ~/.config/systemd/user && printf \
+        '[Unit]\\nWants=network-online.target\\n[Service]\\nExecStart=sh -c \"exit 78\"\\nRestart=always\\n\
+        RestartPreventExitStatus=78\\n' >refuses.service && systemctl --user daemon-reload && \
+        systemctl --user start refuses && sleep 1";
+    host.run("dev", &["sh", "-c", refuses]);
+    for user in ["root", "dev"] {
+        let twin = ["/etc/systemd/system/twin.service is its twin", "sudo systemctl disable --now"];
+        wrong.extend(mismatches(
+            user,
+            &gateway("twin.service", user),
+            ("active", "fail ERROR", &twin),
+        ));
+        let refuses = gateway("refuses.service", user);
+        let words = ["exit status 78", "OpenClaw refuses its configuration", "openclaw doctor"];
+        wrong.extend(mismatches(user, &refuses, ("failed", "fail CRITICAL", &words)));
+        let lint = refuses["data"]["lint"][0].as_str().unwrap_or_default();
+        if !lint.contains("network-online.target") {
+            wrong.push(format!("{user}: {refuses}"));
+        }
+    }
+    // Without a target it finds by itself what failed, in both managers.
+    let found = host.health("root", &["unit"]);
+    for scope in ["system", "user"] {
+        for name in ["exits3", "killed", "limit", "watchdog"] {
+            let subject = format!("unit:{scope}/{name}.service");
+            if !found.iter().any(|record| record["subject"] == *subject) {
+                wrong.push(format!("{subject} failed and is not told"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn m2_every_state_of_a_unit_is_told_on_trixie() {
+    every_state_is_told("trixie");
+}
+
+#[test]
+fn m2_every_state_of_a_unit_is_told_on_bookworm() {
+    every_state_is_told("bookworm");
+}
+
+/// What claw-health says of linger, the runtime folder and the buses, and of a user's unit.
+fn session(host: &Host, user: &str) -> String {
+    let targets = ["linger", "runtime-dir", "bus", "unit:user/openclaw-gateway.service"];
+    let line = |record: &Value| {
+        format!(
+            "{} {} {} > {}\n",
+            record["subject"].as_str().unwrap_or_default(),
+            record["status"].as_str().unwrap_or_default(),
+            record["message"].as_str().unwrap_or_default(),
+            record["remedy"].as_str().unwrap_or_default()
+        )
+    };
+    host.health(user, &targets).iter().map(line).collect()
+}
+
+#[test]
+fn s3_looking_at_a_user_starts_no_user_manager() {
+    let Some(host) = Host::boot("trixie", "linger") else { return };
+    let mut wrong = Vec::new();
+    let mut expect = |case: &str, text: String, words: &[&str]| {
+        for word in words.iter().filter(|word| !text.contains(**word)) {
+            wrong.push(format!("{case}: no {word:?} in\n{text}"));
+        }
+    };
+    let home = "mkdir -p ~dev/.openclaw ~dev/.config/systemd/user && printf '[Service]\\nExecStart=sleep \
+        infinity\\n[Install]\\nWantedBy=default.target\\n' >~dev/.config/systemd/user/openclaw-gateway.service \
+        && chown -R dev: ~dev && loginctl disable-linger dev && systemctl stop user@1000";
+    host.run("root", &["bash", "-c", home]);
+
+    let down = [
+        "linger fail linger is off for dev: the gateway dies at log-out and does not start after a reboot",
+        "loginctl enable-linger dev",
+        "runtime-dir fail there is no /run/user/1000",
+        "bus:user fail there is no /run/user/1000/bus and no user manager of dev",
+        "Failed to connect to bus",
+        "bus:system pass",
+        "unit:user/openclaw-gateway.service fail not started: the user manager of dev does not run",
+    ];
+    expect("linger off, seen by root", session(&host, "root"), &down);
+    let state = "systemctl is-active user@1000; loginctl list-sessions --no-legend; ls /run/user";
+    let after = host.run("root", &["sh", "-c", &format!("sleep 1; {state}; true")]);
+    expect("after the look", format!("<{after}>"), &["<inactive\n>"]);
+
+    // A folder made by hand does not help, and nobody says that it would.
+    host.run("root", &["mkdir", "-p", "/run/user/1000"]);
+    let by_hand = session(&host, "root");
+    expect("made by hand", by_hand.clone(), &["runtime-dir fail /run/user/1000 was made by hand"]);
+    assert!(!by_hand.contains("mkdir"), "{by_hand}");
+    host.run("root", &["rmdir", "/run/user/1000"]);
+
+    host.run("root", &["loginctl", "enable-linger", "dev"]);
+    let until = "until [ -S /run/user/1000/bus ]; do sleep 0.1; done; systemctl start openclaw-gateway --user";
+    host.run(
+        "root",
+        &[
+            "setpriv",
+            "--reuid=dev",
+            "--regid=dev",
+            "--init-groups",
+            "env",
+            "XDG_RUNTIME_DIR=/run/user/1000",
+            "sh",
+            "-c",
+            until,
+        ],
+    );
+    let up = [
+        "linger pass dev lingers, and user@1000.service is active",
+        "runtime-dir pass /run/user/1000 is dev's, mode 0700",
+        "bus:user pass the session bus of dev answers",
+        "bus:system pass the system bus answers",
+        "unit:user/openclaw-gateway.service pass active for ",
+    ];
+    for user in ["root", "dev"] {
+        expect(&format!("linger on, seen by {user}"), session(&host, user), &up);
+    }
+
+    // As it is without the package dbus-user-session: only the manager's own socket.
+    host.run("root", &["rm", "/run/user/1000/bus"]);
+    for user in ["root", "dev"] {
+        let alone =
+            ["bus:user pass dev has no session bus", "unit:user/openclaw-gateway.service pass"];
+        expect(&format!("no session bus, seen by {user}"), session(&host, user), &alone);
+    }
+
+    // A user may put anything in the place of the manager's socket.
+    let forged =
+        "cd /run/user/1000/systemd && mv private aside && ln -s /run/systemd/private private";
+    host.run("dev", &["sh", "-c", forged]);
+    let forged = session(&host, "root");
+    expect("a link", forged, &["unit:user/openclaw-gateway.service unknown", "symbolic links"]);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
