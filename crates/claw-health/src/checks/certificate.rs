@@ -15,8 +15,8 @@ use crate::url::Endpoint;
 
 pub(super) const CHECK: Check = Check {
     name: "certificate",
-    about: "days that a certificate is still good, and whether it is to be trusted",
-    operand: "HOST:PORT|FILE",
+    about: "days that a certificate is good, of an endpoint or a /FILE, and who trusts it",
+    operand: "HOST:PORT",
     settings: &[
         Setting::limit("certificate-warn", "days", 21.0, "Days left that are worth a look"),
         Setting::limit("certificate-fail", "days", 3.0, "Days left that are too few"),

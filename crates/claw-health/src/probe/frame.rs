@@ -19,7 +19,7 @@ pub(crate) const GOODBYE: [u8; 8] = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
 impl Conversation<'_> {
     /// The next frame that says something.
     pub(crate) fn frame(&mut self) -> Result<Frame, Failure> {
-        let garbled = |what: &str| Err(Failure::NotHttp(format!("a WebSocket frame {what}")));
+        let garbled = |what: &str| Err(Failure::NotWebSocket(format!("a frame {what}")));
         loop {
             let head = self.take(2)?;
             let (is_last, kind) = (head[0] & 0x80 != 0, head[0] & 0x0f);

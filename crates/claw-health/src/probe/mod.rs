@@ -64,6 +64,8 @@ pub(crate) enum Failure {
     Reset,
     /// It is an answer to something else.
     NotHttp(String),
+    /// It is no frame of a WebSocket that is understood here.
+    NotWebSocket(String),
 }
 
 /// Asks for a URL. Redirects are not followed, and nothing but the URL is told.
@@ -129,6 +131,7 @@ impl fmt::Display for Failure {
             }
             Self::Reset => f.write_str("it reset the connection"),
             Self::NotHttp(what) => write!(f, "that is not HTTP: {what}"),
+            Self::NotWebSocket(what) => write!(f, "that is not a WebSocket: {what}"),
         }
     }
 }
