@@ -68,7 +68,7 @@ impl Authority {
             String::from_utf8(date.stdout).unwrap().trim().to_owned()
         };
         self.openssl(
-            &["ca", "-batch", "-config", "ca.cnf", "-extfile", "names.ext", "-rand_serial"],
+            &["ca", "-batch", "-config", "ca.cnf", "-extfile", "names.ext"],
             &[
                 "-startdate",
                 &day(from),
@@ -138,6 +138,7 @@ private_key = ca.key
 default_md = sha256
 policy = any
 unique_subject = no
+rand_serial = yes
 [any]
 commonName = supplied
 ";
