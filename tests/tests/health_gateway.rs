@@ -257,3 +257,62 @@ fn m2_an_endless_answer_is_read_in_little_memory() {
         assert!(peak_kib > 0 && peak_kib < 20_000, "{target}: {peak_kib} KiB");
     }
 }
+
+/// A tree of files whose gateway is the fake one.
+fn tree(gateway: &FakeGateway) -> tempfile::TempDir {
+    let tree = tempfile::TempDir::new().unwrap();
+    let home = tree.path().join("home/claw/.openclaw");
+    std::fs::create_dir_all(home.join("logs/stability")).unwrap();
+    std::fs::create_dir_all(tree.path().join("etc")).unwrap();
+    let passwd = "claw:x:1000:1000::/home/claw:/bin/sh\n";
+    std::fs::write(tree.path().join("etc/passwd"), passwd).unwrap();
+    let port = gateway.url.rsplit_once(':').unwrap().1;
+    let configuration = format!("{{ // the port\n gateway: {{port: {port}}} }}");
+    std::fs::write(home.join("openclaw.json"), configuration).unwrap();
+    tree
+}
+
+#[test]
+fn m2_the_gateway_is_found_by_its_configuration_and_its_safe_mode_by_its_bundle() {
+    let Some(gateway) = FakeGateway::start("ready") else { return };
+    let tree = tree(&gateway);
+    let look = || health(&["--root", tree.path().to_str().unwrap(), "gateway"]).record();
+    let record = look();
+    assert_eq!(record["subject"], format!("gateway:{}", gateway.url));
+    assert_eq!((&record["status"], &record["data"]["safe_mode"]), (&"pass".into(), &false.into()));
+    for (ago, expected) in [("1000 seconds ago", false), ("250 seconds ago", true)] {
+        let time = std::process::Command::new("date")
+            .args(["-u", "-d", ago, "+%Y-%m-%dT%H-%M-%S-123Z"])
+            .output()
+            .unwrap();
+        let time = String::from_utf8(time.stdout).unwrap();
+        let bundle =
+            format!("openclaw-stability-{}-7-gateway.crash_loop_breaker.json", time.trim());
+        let folder = tree.path().join("home/claw/.openclaw/logs/stability");
+        std::fs::write(folder.join(bundle), "{}").unwrap();
+        let record = look();
+        assert_eq!(record["data"]["safe_mode"], expected, "{ago}: {record}");
+        assert_eq!(record["data"]["state"], "ready");
+        assert_eq!(record["status"], if expected { "warn" } else { "pass" });
+    }
+    assert!(look()["message"].as_str().unwrap().contains("channels are held back"));
+}
+
+#[test]
+fn a1_since_when_a_gateway_is_starting_is_remembered() {
+    let Some(mut gateway) = FakeGateway::start("starting") else { return };
+    let state = tempfile::TempDir::new().unwrap();
+    let file = state.path().join("health/gateway.json");
+    let folder = state.path().to_str().unwrap();
+    let url = gateway.url.clone();
+    let look = || health(&["gateway", "--gateway-url", &url, "--state", folder]).record();
+    let remembered = || std::fs::read_to_string(&file).unwrap();
+    assert_eq!(look()["data"]["state"], "starting");
+    let first = remembered();
+    assert!(first.contains("\"starting_since\":1"), "{first}");
+    look();
+    assert_eq!(remembered(), first);
+    gateway.tell("ready");
+    assert_eq!(look()["data"]["state"], "ready");
+    assert!(remembered().contains("\"starting_since\":null"));
+}
