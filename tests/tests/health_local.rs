@@ -1,7 +1,6 @@
 //! claw-health on what is on the box itself: sockets, processes, commands, files, the workspace.
 
 #![allow(clippy::unwrap_used, reason = "in a test, what is not there is the failure")]
-#![allow(clippy::print_stdout, reason = "what is skipped is said, and nobody closes the pipe")]
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use claw_tests::{health, run, tool};
+use claw_tests::{health, run, skip, tool};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -65,7 +64,7 @@ fn h2_the_real_address_of_a_socket_counts() {
         ),
     ] {
         let Ok(socket) = TcpListener::bind(address) else {
-            println!("SKIP: this box has no address {address}");
+            skip(&format!("this box has no address {address}"));
             continue;
         };
         let port = socket.local_addr().unwrap().port().to_string();
@@ -176,7 +175,7 @@ fn m2_the_performance_data_of_a_plugin_is_kept() {
 fn m2_a_real_plugin_works_as_it_is() {
     let plugin = "/usr/lib/nagios/plugins/check_load";
     if !Path::new(plugin).exists() {
-        println!("SKIP: {plugin} is not here; install monitoring-plugins-basic");
+        skip(&format!("{plugin} is not here; install monitoring-plugins-basic"));
         return;
     }
     let record = health(&[&format!("exec:{plugin} -w 9999,9999,9999 -c 9999,9999,9999")]).record();

@@ -1,14 +1,13 @@
 //! claw-health on the agents' workspace: real repositories, broken, hostile and good ones.
 
 #![allow(clippy::unwrap_used, reason = "in a test, what is not there is the failure")]
-#![allow(clippy::print_stdout, reason = "what is skipped is said, and nobody closes the pipe")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use claw_tests::health;
+use claw_tests::{health, skip};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -148,8 +147,9 @@ fn r5_a_broken_repository_fails() {
         let workspace = Workspace::with_commit();
         breaks(&workspace);
         let record = workspace.look();
-        assert_begins(&record, "fail its git repository is broken: ");
-        println!("{what}: {}", record["message"]);
+        let message = record["message"].as_str().unwrap();
+        assert_eq!(record["status"], "fail", "{what}: {message}");
+        assert!(message.starts_with("its git repository is broken: "), "{what}: {message}");
     }
     let workspace = Workspace::with_commit();
     workspace.write(".git/config", "[core\n");
@@ -198,7 +198,7 @@ fn r5_nested_repositories_are_named() {
 #[test]
 fn r5_root_looks_as_the_owner() {
     if me() != "root" {
-        println!("SKIP: only root can look as somebody else");
+        skip("only root can look as somebody else");
         return;
     }
     let workspace = Workspace::with_commit();

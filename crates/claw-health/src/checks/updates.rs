@@ -106,6 +106,8 @@ fn has_security(settings: &Settings) -> bool {
 
 fn judge(seen: &Seen, max_days: f64) -> Finding {
     const TURN_ON: &str = "turn them on: apt-get install unattended-upgrades && dpkg-reconfigure -plow unattended-upgrades";
+    const UNMASK: &str = "let them run: systemctl unmask apt-daily.timer apt-daily-upgrade.timer, \
+                          then systemctl enable --now for both";
     let on = |name, default| is_on(&seen.settings, name, default);
     let trouble = if !seen.is_installed {
         Some(("unattended-upgrades is not installed".to_owned(), TURN_ON))
@@ -123,13 +125,8 @@ fn judge(seen: &Seen, max_days: f64) -> Finding {
             "no origin of security updates is listed".to_owned(),
             "list it in /etc/apt/apt.conf.d/50unattended-upgrades, and try: unattended-upgrade --dry-run --debug",
         ))
-    } else if let Some(timer) = seen.masked {
-        Some((
-            format!("{timer} is masked"),
-            "let them run: systemctl unmask apt-daily.timer apt-daily-upgrade.timer, then systemctl enable --now for both",
-        ))
     } else {
-        None
+        seen.masked.map(|timer| (format!("{timer} is masked"), UNMASK))
     };
     let age = seen.age_seconds.map(|age| Measure::new("age_seconds", age).warn_at(max_days * DAY));
     let finding = match (trouble, &age) {
