@@ -2,9 +2,9 @@
 
 #![allow(clippy::panic, reason = "a test that finds something wrong panics")]
 
-use std::fs::OpenOptions;
 pub mod fake_gateway;
 
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::process::Output;
 use std::sync::OnceLock;
@@ -51,11 +51,6 @@ pub fn run(command: &mut Command) -> Run {
 /// Runs `claw-health` with these arguments, as records.
 pub fn health(arguments: &[&str]) -> Run {
     run(tool("claw-health").args(["--format", "json"]).args(arguments))
-}
-
-/// Says that a test could not be run here, past what captures the output of tests.
-pub fn skip(why: &str) {
-    let _ = writeln!(std::io::stderr(), "SKIP: {why}");
 }
 
 impl Run {
