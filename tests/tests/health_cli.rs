@@ -244,7 +244,7 @@ fn a_link_in_a_tree_leads_nowhere_outside_it() {
 fn the_list_names_every_check_with_its_limits() {
     let list = run(tool("claw-health").args(["--list", "--format", "human"]));
     assert_eq!(list.status, 0);
-    for words in ["disk[:PATH] ", "--disk-warn PERCENT ", "[80]", "memory "] {
+    for words in ["disk[:PATH]  ", "--disk-warn PERCENT ", "[80]", "memory "] {
         assert!(list.stdout.contains(words), "{words}: {}", list.stdout);
     }
     assert!(run(tool("claw-health").arg("--list")).records().len() > 2);

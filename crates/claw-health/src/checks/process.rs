@@ -1,4 +1,4 @@
-//! Do as many processes of a name run as ought to?
+//! Do as many processes of a name run as ought to, and not too many of all?
 
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, Measure};
@@ -8,13 +8,14 @@ use crate::settings::Setting;
 
 pub(super) const CHECK: Check = Check {
     name: "process",
-    about: "processes by the exact name of their command",
+    about: "processes by the exact name of their command, or all of them",
     operand: "NAME",
     settings: &[
         Setting::limit("process-min", "count", 1.0, "How many must run at least"),
         Setting::limit("process-max", "count", 0.0, "How many may run at most; 0 for any number"),
+        Setting::limit("process-all-warn", "count", 5000.0, "How many of all are worth a look"),
     ],
-    find: Find::Asked,
+    find: Find::Once,
     needs: Needs::Files,
     waits: false,
     run,
@@ -23,6 +24,9 @@ pub(super) const CHECK: Check = Check {
 fn run(look: &Look) -> Found {
     let (host, name) = (&look.host, look.operand.as_str());
     let all = processes::all(host)?;
+    if name.is_empty() {
+        return Ok(vec![judge_all(look.subject(), all.len(), look.number("process-all-warn"))]);
+    }
     let pids: Vec<u32> = all.into_iter().filter(|&pid| processes::runs(host, pid, name)).collect();
     let (min, max) = (look.number("process-min"), look.number("process-max"));
     if processes::are_hidden(host) && (pids.len() as f64) < min {
@@ -32,6 +36,17 @@ fn run(look: &Look) -> Found {
         );
     }
     Ok(vec![judge(look.subject(), &pids, min, max)])
+}
+
+fn judge_all(subject: String, count: usize, warn: f64) -> Finding {
+    let measure = Measure::new("processes_count", count as f64).warn_at(warn);
+    let finding =
+        Finding::judged(measure.status(), subject, format!("{count} processes run, limit {warn}"));
+    let finding = finding.measure(measure);
+    if finding.passes() {
+        return finding;
+    }
+    finding.remedy("see whose they are: ps -eo user= | sort | uniq -c | sort -n | tail")
 }
 
 fn judge(subject: String, pids: &[u32], min: f64, max: f64) -> Finding {

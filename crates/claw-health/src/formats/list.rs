@@ -10,10 +10,10 @@ pub(super) fn text() -> String {
     let mut text = String::new();
     for check in checks::ALL {
         let target = spelling(check);
-        text.push_str(&format!("{target:<24}{}\n", check.about));
+        text.push_str(&format!("{target:<28}{}\n", check.about));
         for setting in check.settings {
             let flag = format!("--{} {}", setting.name, setting.unit.to_uppercase());
-            text.push_str(&format!("  {flag:<38}{}{}\n", setting.about, default(setting)));
+            text.push_str(&format!("  {flag:<36}{}{}\n", setting.about, default(setting)));
         }
     }
     text
