@@ -3,11 +3,12 @@
 //! Each suite boots hosts of its own with `scripts/testbed`; where there can be none, the test says
 //! so and passes.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+#![allow(clippy::panic, reason = "a test that finds something wrong panics")]
+
+use std::path::Path;
 use std::process::Command;
 
-use claw_tests::assert_fits_the_schema;
+use claw_tests::{assert_fits_the_schema, skip};
 use serde_json::Value;
 
 /// A host of the test bed, with the tools on /opt/bind.
@@ -17,7 +18,7 @@ struct Host {
 
 fn testbed(suite: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    let tools = PathBuf::from(assert_cmd::cargo::cargo_bin("claw-health"));
+    let tools = assert_cmd::cargo::cargo_bin("claw-health");
     let mut command = Command::new(root.join("scripts/testbed"));
     command.env("SUITE", suite).env("BIND", tools.parent().expect("a folder"));
     command
@@ -38,8 +39,7 @@ impl Host {
             Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
             Err(error) => format!("cannot run scripts/testbed: {error}"),
         };
-        // Past the harness, which keeps what a test that passes prints.
-        let _ = writeln!(std::io::stderr(), "SKIP: claw-health on {suite}: {why}");
+        skip(&format!("claw-health on {suite}: {why}"));
         None
     }
 
@@ -274,10 +274,15 @@ fn s3_looking_at_a_user_starts_no_user_manager() {
     }
 
     // A user may put anything in the place of the manager's socket.
-    let forged =
+    let private =
         "cd /run/user/1000/systemd && mv private aside && ln -s /run/systemd/private private";
-    host.run("dev", &["sh", "-c", forged]);
-    let forged = session(&host, "root");
-    expect("a link", forged, &["unit:user/openclaw-gateway.service unknown", "symbolic links"]);
+    host.run("dev", &["sh", "-c", private]);
+    let refused = ["unit:user/openclaw-gateway.service unknown", "symbolic links"];
+    expect("a link", session(&host, "root"), &refused);
+    let private = "cd /run/user/1000/systemd && rm private && \
+        systemd-socket-activate -l $PWD/private sleep infinity >/dev/null 2>&1 & sleep 1";
+    host.run("dev", &["sh", "-c", private]);
+    let refused = ["unit:user/openclaw-gateway.service unknown", "does not answer within 2 s"];
+    expect("a silent socket", session(&host, "root"), &refused);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

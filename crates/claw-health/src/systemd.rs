@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
+use nix::unistd::geteuid;
 
 use crate::dbus::{Argument, Connection, Failure, Method, Value};
 use crate::host::Host;
@@ -92,7 +93,7 @@ impl Manager {
                     .map_err(|why| failed(why.of(&path)))?;
                 Connection::direct(stream)
             }
-            Scope::System if nix::unistd::geteuid().is_root() => {
+            Scope::System if geteuid().is_root() => {
                 const PATH: &str = "/run/systemd/private";
                 let stream = socket::connect(PATH, 0).map_err(|why| failed(why.of(PATH)))?;
                 Connection::direct(stream)
@@ -162,6 +163,28 @@ pub(crate) fn user_socket(owner: &Owner) -> String {
 pub(crate) fn user_manager_runs(host: &Host) -> bool {
     let socket = host.path(user_socket(host.owner())).symlink_metadata();
     !socket.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// How the person who reads this commands a manager.
+pub(crate) fn systemctl(host: &Host, scope: Scope) -> String {
+    let (me, owner) = (geteuid(), host.owner());
+    match scope {
+        Scope::System if me.is_root() => "systemctl".to_owned(),
+        Scope::System => "sudo systemctl".to_owned(),
+        Scope::User if me.as_raw() == owner.uid => "systemctl --user".to_owned(),
+        Scope::User => format!("systemctl --user -M {}@", owner.name),
+    }
+}
+
+/// How that person reads the journal of a unit, whose name follows.
+pub(crate) fn journal(host: &Host, scope: Scope) -> String {
+    let (me, owner) = (geteuid(), host.owner());
+    match scope {
+        Scope::System if me.is_root() => "journalctl -u".to_owned(),
+        Scope::System => "sudo journalctl -u".to_owned(),
+        Scope::User if me.as_raw() == owner.uid => "journalctl --user -u".to_owned(),
+        Scope::User => format!("journalctl _UID={} --user-unit", owner.uid),
+    }
 }
 
 fn whose(host: &Host, scope: Scope) -> String {

@@ -7,7 +7,7 @@ use crate::dbus::authenticate;
 use crate::finding::Finding;
 use crate::look::Look;
 use crate::socket::{self, Unreached};
-use crate::systemd::user_manager_runs;
+use crate::systemd::{Scope, systemctl, user_manager_runs};
 
 pub(super) const CHECK: Check = Check {
     name: "bus",
@@ -42,7 +42,14 @@ fn run(look: &Look) -> Found {
             let answer = ask(look, &path, owner.uid);
             let manager = user_manager_runs(host);
             let is_needed = host.has_openclaw();
-            Ok(vec![judge_user(&answer, &path, &owner.name, manager, is_needed)])
+            Ok(vec![judge_user(
+                &answer,
+                &path,
+                &owner.name,
+                manager,
+                is_needed,
+                &systemctl(host, Scope::User),
+            )])
         }
         other => Err(format!("there is no bus {other:?}: it is 'system' or 'user'")),
     }
@@ -81,11 +88,12 @@ fn judge_user(
     name: &str,
     manager_runs: bool,
     is_needed: bool,
+    systemctl: &str,
 ) -> Finding {
     let subject = "bus:user";
-    let restart = "systemctl --user restart dbus.socket dbus.service";
+    let restart = format!("{systemctl} restart dbus.socket dbus.service");
     let fail = |why: String| {
-        Finding::fail(subject, format!("the session bus of {name} {why}")).remedy(restart)
+        Finding::fail(subject, format!("the session bus of {name} {why}")).remedy(restart.clone())
     };
     match answer {
         Answer::Line => Finding::pass(subject, format!("the session bus of {name} answers")),
@@ -155,7 +163,7 @@ mod tests {
                 format!("fail ERROR the session bus of dev does not answer within 2 s {restart}"),
             ),
         ] {
-            let finding = judge_user(&answer, "/b", "dev", manager, true);
+            let finding = judge_user(&answer, "/b", "dev", manager, true, "systemctl --user");
             assert_eq!(finding.line(), expected);
         }
         assert_eq!(

@@ -1,7 +1,5 @@
 //! Does the owner's user manager outlive log-out, and start at boot?
 
-use nix::unistd::geteuid;
-
 use crate::checks::unit::gateway_scope;
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::Finding;
@@ -55,11 +53,10 @@ fn run(look: &Look) -> Found {
     } else {
         Manager::Unseen
     };
-    let sudo = if geteuid().is_root() { "" } else { "sudo " };
-    Ok(vec![judge(&owner.name, owner.uid, lingers, manager, sudo)])
+    Ok(vec![judge(&owner.name, owner.uid, lingers, manager)])
 }
 
-fn judge(name: &str, uid: u32, lingers: bool, manager: Manager, sudo: &str) -> Finding {
+fn judge(name: &str, uid: u32, lingers: bool, manager: Manager) -> Finding {
     let finding = match (lingers, manager) {
         (true, Manager::Up) => {
             Finding::pass("linger", format!("{name} lingers, and user@{uid}.service is active"))
@@ -71,7 +68,7 @@ fn judge(name: &str, uid: u32, lingers: bool, manager: Manager, sudo: &str) -> F
                 "{name} lingers, but user@{uid}.service is not active, and the gateway with it"
             ),
         )
-        .remedy(format!("{sudo}systemctl restart user@{uid}.service")),
+        .remedy(format!("sudo systemctl restart user@{uid}.service")),
         (false, manager) => {
             let now = match manager {
                 Manager::Up => {
@@ -87,7 +84,7 @@ fn judge(name: &str, uid: u32, lingers: bool, manager: Manager, sudo: &str) -> F
                      after a reboot{now}"
                 ),
             )
-            .remedy(format!("{sudo}loginctl enable-linger {name}"))
+            .remedy(format!("sudo loginctl enable-linger {name}"))
         }
     };
     let finding = finding.note("user", name).note("lingers", lingers);
@@ -126,7 +123,7 @@ mod tests {
                  after a reboot; user@1000.service is not active now > sudo loginctl enable-linger dev",
             ),
         ] {
-            assert_eq!(judge("dev", 1000, lingers, manager, "sudo ").line(), expected);
+            assert_eq!(judge("dev", 1000, lingers, manager).line(), expected);
         }
     }
 }

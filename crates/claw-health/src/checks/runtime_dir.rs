@@ -85,7 +85,7 @@ fn judge(
             fail(format!("{path} is not a folder; systemd did not make it")).remedy(cure)
         }
         // In a container without the right to mount, systemd itself leaves a plain folder.
-        Some(found) if !(found.is_tmpfs && found.is_mounted) && !manager_runs => fail(format!(
+        Some(found) if !(manager_runs || found.is_tmpfs && found.is_mounted) => fail(format!(
             "{path} was made by hand: no tmpfs is mounted there and no user manager runs in it, \
              so it helps nothing (failed to connect to bus)"
         ))

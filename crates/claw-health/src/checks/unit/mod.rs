@@ -16,7 +16,7 @@ use crate::finding::{Finding, worse};
 use crate::host::Host;
 use crate::look::Look;
 use crate::settings::Setting;
-use crate::systemd::{Scope, Unit, user_manager_runs, user_socket};
+use crate::systemd::{Scope, Unit, journal, systemctl, user_manager_runs, user_socket};
 use judge::{Role, View, judge};
 
 pub(super) const CHECK: Check = Check {
@@ -107,26 +107,24 @@ fn look_at(look: &Look, scope: Scope, name: &str) -> Finding {
         Err(why) => return Finding::unknown(subject, why),
     };
     let window = look.number("unit-loop-window");
-    let remembered = format!("{scope}/{name}");
-    let growth = if unit.load_state == "not-found" {
-        restarts::Growth::default()
+    let growth = if matches!(unit.active_state.as_str(), "active" | "activating") {
+        restarts::note(host, &format!("{scope}/{name}"), unit.restarts, window as u64)
     } else {
-        restarts::note(host, &remembered, unit.restarts, window as u64)
+        restarts::Growth::default()
     };
     let role = match scope {
         _ if name == host.gateway_unit => Role::Gateway,
         Scope::System if name == host.monitor_unit => Role::Monitor,
         _ => Role::Other,
     };
-    let (systemctl, journal) = commands(host, scope);
     let view = View {
         subject,
         role,
         growth,
         loop_restarts: (look.number("unit-loop-restarts") as u64).max(1),
         loop_window: window,
-        systemctl,
-        journal,
+        systemctl: systemctl(host, scope),
+        journal: journal(host, scope),
     };
     let finding = judge(&unit, &view);
     with_lints(host, scope, &unit, role, finding)
@@ -156,22 +154,6 @@ fn without_manager(host: &Host, subject: String, name: &str) -> Finding {
         )
     };
     Finding::critical(subject, message).remedy(how).note("state", "stopped")
-}
-
-/// How the person who reads this commands a manager and reads its journal.
-fn commands(host: &Host, scope: Scope) -> (String, String) {
-    let (me, owner) = (geteuid(), host.owner());
-    match scope {
-        Scope::System if me.is_root() => ("systemctl".to_owned(), "journalctl -u".to_owned()),
-        Scope::System => ("sudo systemctl".to_owned(), "sudo journalctl -u".to_owned()),
-        Scope::User if me.as_raw() == owner.uid => {
-            ("systemctl --user".to_owned(), "journalctl --user -u".to_owned())
-        }
-        Scope::User => (
-            format!("systemctl --user -M {}@", owner.name),
-            format!("journalctl _UID={} --user-unit", owner.uid),
-        ),
-    }
 }
 
 /// Adds what is wrong with the files of a unit.
