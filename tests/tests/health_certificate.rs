@@ -1,5 +1,7 @@
 //! Certificates made and served by the openssl program, each wrong in its own way.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what is not there is the failure")]
+
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::Path;

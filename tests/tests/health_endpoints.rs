@@ -1,5 +1,7 @@
 //! Ports and URLs, on real sockets.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what is not there is the failure")]
+
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;

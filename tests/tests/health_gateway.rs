@@ -1,5 +1,7 @@
 //! The gateway and its WebSocket, told apart on a fake one that does everything on command.
 
+#![allow(clippy::unwrap_used, reason = "in a test, what is not there is the failure")]
+
 use std::time::{Duration, Instant};
 
 use claw_tests::fake_gateway::FakeGateway;

@@ -19,6 +19,8 @@ pub(crate) struct Service {
 
 /// The gateway's unit, where there is one and a manager can be asked.
 pub(crate) fn service(host: &Host) -> Option<Service> {
+    // The managers are those of this very box.
+    let host = Some(host).filter(|host| host.is_running())?;
     let unit = host.manager(Scope::User).ok()?.unit(&host.gateway_unit).ok()?;
     let is_there = unit.load_state != "not-found";
     is_there.then(|| Service {
