@@ -90,33 +90,23 @@ impl Authority {
 
     /// Serves a certificate on a free port of this host.
     fn serve(&self, name: &str) -> Server {
-        for port in 20_000 + (std::process::id() as u16 % 20_000)..u16::MAX {
-            let mut child = Command::new("openssl")
-                .args([
-                    "s_server",
-                    "-www",
-                    "-naccept",
-                    "100",
-                    "-accept",
-                    &format!("127.0.0.1:{port}"),
-                ])
-                .args(["-cert", &format!("{name}.pem"), "-key", &format!("{name}.key")])
-                .current_dir(self.folder.path())
-                .stdin(Stdio::null())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            let mut said = BufReader::new(child.stdout.take().unwrap());
-            let mut line = String::new();
-            while said.read_line(&mut line).unwrap() > 0 {
-                if line.contains("ACCEPT") {
-                    return Server { child, port, _said: said };
-                }
-            }
-            child.wait().unwrap();
+        let mut child = Command::new("openssl")
+            .args(["s_server", "-www", "-naccept", "100", "-accept", "127.0.0.1:0"])
+            .args(["-cert", &format!("{name}.pem"), "-key", &format!("{name}.key")])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.starts_with("ACCEPT ") {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "openssl serves");
         }
-        panic!("no port is free");
+        let port = line.trim().rsplit_once(':').unwrap().1.parse().unwrap();
+        Server { child, port, _said: said }
     }
 
     fn health(&self, arguments: &[&str]) -> Run {

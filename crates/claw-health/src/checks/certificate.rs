@@ -1,6 +1,6 @@
 //! How long is a certificate still good, and would a client trust it?
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use claw_record::Status;
 
@@ -8,9 +8,9 @@ use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, Measure, span};
 use crate::host::Host;
 use crate::look::Look;
-use crate::probe::{Clocks, connect};
+use crate::probe::{Clocks, Failure, connect};
 use crate::settings::Setting;
-use crate::tls::{self, Certificate};
+use crate::tls::{self, Certificate, Presented};
 use crate::url::Endpoint;
 
 pub(super) const CHECK: Check = Check {
@@ -62,9 +62,10 @@ fn run(look: &Look) -> Found {
             .map_err(|why| format!("cannot read '{}': {why}", look.operand))?;
         Seen { certificates, objections: Vec::new() }
     } else if look.host.is_running() {
-        match served(look) {
-            Ok(seen) => seen?,
-            Err(finding) => return Ok(vec![finding]),
+        let endpoint = Endpoint::parse(&look.operand)?;
+        match presented(&endpoint, look.deadline) {
+            Ok(presented) => Seen::of(presented, &endpoint)?,
+            Err(failure) => return Ok(vec![Finding::fail(look.subject(), failure.to_string())]),
         }
     } else {
         return Err("a tree of files serves none; name a file".to_owned());
@@ -74,21 +75,20 @@ fn run(look: &Look) -> Found {
     Ok(vec![judge(look.subject(), &seen, now, warn, fail)])
 }
 
-/// What an endpoint presents. Where it cannot be asked, that is the finding.
-fn served(look: &Look) -> Result<Result<Seen, String>, Finding> {
-    let endpoint = match Endpoint::parse(&look.operand) {
-        Ok(endpoint) => endpoint,
-        Err(why) => return Ok(Err(why)),
-    };
+fn presented(endpoint: &Endpoint, deadline: Instant) -> Result<Presented, Failure> {
     let mut clocks = Clocks::start();
-    let presented = connect(&endpoint, look.deadline, &mut clocks)
-        .and_then(|socket| tls::presented(socket, &endpoint, &clocks))
-        .map_err(|failure| Finding::fail(look.subject(), failure.to_string()))?;
-    let certificates: Result<_, _> = presented.chain.iter().map(Certificate::read).collect();
-    // Whoever connects by address does not ask for a name.
-    let misnamed = presented.misnamed.filter(|_| endpoint.address().is_none());
-    let objections = presented.untrusted.into_iter().chain(misnamed).collect();
-    Ok(certificates.map(|certificates| Seen { certificates, objections }))
+    let socket = connect(endpoint, deadline, &mut clocks)?;
+    tls::presented(socket, endpoint, &clocks)
+}
+
+impl Seen {
+    fn of(presented: Presented, endpoint: &Endpoint) -> Result<Self, String> {
+        // Whoever connects by address does not ask for a name.
+        let misnamed = presented.misnamed.filter(|_| endpoint.address().is_none());
+        let certificates = presented.chain.iter().map(Certificate::read).collect::<Result<_, _>>();
+        let objections = presented.untrusted.into_iter().chain(misnamed).collect();
+        Ok(Self { certificates: certificates?, objections })
+    }
 }
 
 /// Of several certificates, the one that ends first counts.

@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::look::Look;
 use crate::probe;
 use crate::settings::Setting;
+use crate::systemd::{Scope, journal, systemctl};
 use crate::tls::Trust;
 use crate::url::Url;
 
@@ -69,10 +70,8 @@ fn run(look: &Look) -> Found {
         start: None,
         readiness: None,
         service,
-        unit: look.host.gateway_unit.clone(),
-        starting_for: memory
-            .starting_since
-            .map(|since| Duration::from_secs_f64((now() - since).max(0.0))),
+        remedy: is_own.then(|| remedy(&look.host)),
+        starting_for: memory.starting_for(),
         safe_mode: false,
         grace: Duration::from_secs_f64(look.number("gateway-grace").min(1e9)),
         warn: look.number("gateway-warn"),
@@ -94,6 +93,12 @@ fn run(look: &Look) -> Found {
     Ok(vec![finding])
 }
 
+fn remedy(host: &Host) -> String {
+    let (systemctl, journal) = (systemctl(host, Scope::User), journal(host, Scope::User));
+    let unit = &host.gateway_unit;
+    format!("see why: {journal} {unit} -n 50, then {systemctl} restart {unit}")
+}
+
 fn recall(host: &Host) -> Memory {
     let value = host.recall("gateway");
     value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
@@ -104,6 +109,11 @@ fn now() -> f64 {
 }
 
 impl Memory {
+    /// For how long it has been starting; nothing where the clock was set back.
+    fn starting_for(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(now() - self.starting_since?).ok()
+    }
+
     /// What to remember after a look.
     fn after(
         &self,

@@ -19,7 +19,8 @@ pub(crate) struct Seen {
     pub(crate) start: Option<Probe>,
     pub(crate) readiness: Option<Probe>,
     pub(crate) service: Option<Service>,
-    pub(crate) unit: String,
+    /// How the person who reads this finds out more and starts it anew, where it is of this box.
+    pub(crate) remedy: Option<String>,
     /// For how long every look has found it starting.
     pub(crate) starting_for: Option<Duration>,
     pub(crate) safe_mode: bool,
@@ -149,11 +150,8 @@ impl Seen {
                 ));
             }
         }
-        let unit = &self.unit;
-        let remedy = format!(
-            "see why: journalctl --user -u {unit} -n 50; then: systemctl --user restart {unit}"
-        );
-        (state, Finding::critical(self.subject(), message).remedy(remedy))
+        let finding = Finding::critical(self.subject(), message);
+        (state, Finding { remedy: self.remedy.clone(), ..finding })
     }
 
     /// A start that takes no longer than it may is nothing to be loud about.

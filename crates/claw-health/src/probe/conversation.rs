@@ -13,6 +13,8 @@ const HEAD_LIMIT_BYTES: usize = 64 * 1024;
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;
 /// The line before a chunk holds a number and hardly ever more.
 const CHUNK_LINE_LIMIT_BYTES: usize = 4096;
+/// Answers that only announce another one; more than one is rare.
+const INTERIM_LIMIT: usize = 8;
 const HEADERS_LIMIT: usize = 128;
 const PIECE_BYTES: usize = 16 * 1024;
 
@@ -116,13 +118,14 @@ impl<'a> Conversation<'a> {
 
     /// The head of the answer, once those that only say that it is coming are passed over.
     pub(crate) fn head(&mut self) -> Result<Head, Failure> {
-        loop {
+        for _ in 0..INTERIM_LIMIT {
             let (head, length) = self.any_head()?;
             self.heard.drain(..length);
             if !(100..200).contains(&head.status) || head.status == 101 {
                 return Ok(head);
             }
         }
+        Err(Failure::NotHttp("announcements of an answer, and no answer".to_owned()))
     }
 
     fn any_head(&mut self) -> Result<(Head, usize), Failure> {

@@ -37,7 +37,7 @@ fn seen(life: Probe) -> Seen {
         start: None,
         readiness: None,
         service: None,
-        unit: "openclaw-gateway.service".to_owned(),
+        remedy: None,
         starting_for: None,
         safe_mode: false,
         grace: Duration::from_secs(90),

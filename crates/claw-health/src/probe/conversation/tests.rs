@@ -116,6 +116,11 @@ fn a1_what_never_becomes_an_answer_is_told_apart() {
             true,
             "that is not HTTP: a length that is no number",
         ),
+        (
+            &"HTTP/1.1 100 Continue\r\n\r\n".repeat(9),
+            true,
+            "that is not HTTP: announcements of an answer, and no answer",
+        ),
         (&format!("{chunked}zz\r\n"), true, "that is not HTTP: a garbled chunk"),
         (&format!("{chunked}1\r\nxyz"), true, "that is not HTTP: a garbled chunk"),
         (&format!("{chunked}fffffffffffffffff\r\n"), true, "that is not HTTP: a garbled chunk"),
