@@ -85,8 +85,8 @@ fn run(look: &Look) -> Found {
     let finding = gateway::judge(&seen);
     if is_own {
         let next = memory.after(&finding, seen.service.as_ref(), seen.uptime());
-        if next != memory {
-            // What cannot be remembered is measured again at the next look.
+        // What is not remembered, for want of time or room, is measured again at the next look.
+        if next != memory && !look.time_left().is_zero() {
             let _ = serde_json::to_value(&next).map(|value| look.host.remember("gateway", &value));
         }
     }

@@ -162,3 +162,34 @@ fn what_never_ends_is_read_to_a_limit() {
         assert!(given < BODY_LIMIT_BYTES + 64 * 1024, "{given}");
     }
 }
+
+/// Real answers with bytes changed, in pieces: each is read or refused, and none brings it down.
+#[test]
+fn no_bytes_bring_it_down() {
+    let seeds: [&[u8]; 3] = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Type: a/b; c\r\n\r\nbody",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nbod\r\n1\r\ny\r\n0\r\n\r\n",
+        b"\x81\x05hello\x88\x02\x03\xe8\x89\x00\x81\x7e\x00\x01a\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x01b",
+    ];
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    for round in 0..2_000 {
+        let mut bytes = seeds[round % 3].to_vec();
+        for _ in 0..random(6) {
+            let at = random(bytes.len());
+            bytes[at] = random(256) as u8;
+        }
+        bytes.truncate(random(bytes.len()) + 1);
+        let size = random(20) + 1;
+        let pieces: Vec<_> = bytes.chunks(size).map(<[u8]>::to_vec).collect();
+        let _ = hear(pieces.clone(), round % 2 == 0);
+        let stream = Box::new(Script { pieces, ends: true, given: Rc::default() });
+        let mut clocks = Clocks::start();
+        let mut conversation =
+            Conversation { stream, clocks: &mut clocks, heard: Vec::new(), bytes: 0 };
+        while conversation.frame().is_ok() {}
+    }
+}
