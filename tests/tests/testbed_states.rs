@@ -25,13 +25,14 @@ fn testbed(suite: &str) -> Command {
 }
 
 impl Host {
-    /// A host that has just booted; nothing where the machine cannot have one.
-    fn boot(suite: &str, purpose: &str) -> Option<Self> {
+    /// A host that has just booted, by default a container; nothing where the machine cannot have
+    /// one.
+    fn boot(suite: &str, purpose: &str, kind: &[&str]) -> Option<Self> {
         const CANNOT: i32 = 69;
         let name = format!("{purpose}-{suite}");
         // One that an interrupted test left is in an unknown state.
         let _ = testbed(suite).args(["down", &name]).output();
-        let why = match testbed(suite).args(["up", &name]).output() {
+        let why = match testbed(suite).arg("up").args(kind).arg(&name).output() {
             Ok(output) if output.status.success() => return Some(Self { name }),
             Ok(output) if output.status.code() == Some(CANNOT) => {
                 String::from_utf8_lossy(&output.stderr).trim().to_owned()
@@ -121,7 +122,7 @@ fn mismatches(
 }
 
 fn every_state_is_told(suite: &str) {
-    let Some(host) = Host::boot(suite, "states") else { return };
+    let Some(host) = Host::boot(suite, "states", &[]) else { return };
     host.run("root", &["bash", "/opt/testbed/states.sh", "--no-limits"]);
     // For one restart more of the loop.
     host.run("root", &["sleep", "2"]);
@@ -188,6 +189,25 @@ fn m2_every_state_of_a_unit_is_told_on_bookworm() {
     every_state_is_told("bookworm");
 }
 
+/// A container does not enforce a unit's limits; a host with a kernel of its own does.
+#[test]
+fn m2_a_unit_that_runs_out_of_memory_is_told_with_its_limit() {
+    let Some(host) = Host::boot("trixie", "limits", &["-v"]) else { return };
+    host.run("root", &["bash", "/opt/testbed/states.sh"]);
+    let mut wrong = Vec::new();
+    for scope in ["system", "user"] {
+        let target = format!("unit:{scope}/oom.service");
+        let record = host.health("root", &[&target]).remove(0);
+        let words = ["out of memory", "oom-kill", "limit 52.4 MB"];
+        wrong.extend(mismatches("root", &record, ("failed", "fail CRITICAL", &words)));
+        let ok = host.health("root", &[&format!("unit:{scope}/ok.service")]).remove(0);
+        if ok["data"]["memory_bytes"].as_u64().is_none_or(|bytes| bytes == 0) {
+            wrong.push(format!("no memory: {ok}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// What claw-health says of linger, the runtime folder and the buses, and of a user's unit.
 fn session(host: &Host, user: &str) -> String {
     let targets = ["linger", "runtime-dir", "bus", "unit:user/openclaw-gateway.service"];
@@ -205,7 +225,7 @@ fn session(host: &Host, user: &str) -> String {
 
 #[test]
 fn s3_looking_at_a_user_starts_no_user_manager() {
-    let Some(host) = Host::boot("trixie", "linger") else { return };
+    let Some(host) = Host::boot("trixie", "linger", &[]) else { return };
     let mut wrong = Vec::new();
     let mut expect = |case: &str, text: String, words: &[&str]| {
         for word in words.iter().filter(|word| !text.contains(**word)) {

@@ -1,5 +1,6 @@
 //! Do the system bus and the session bus of the gateway's owner answer?
 
+use std::io::BufReader;
 use std::time::{Duration, Instant};
 
 use crate::checks::{Check, Find, Found, Needs};
@@ -59,7 +60,7 @@ fn ask(look: &Look, path: &str, uid: u32) -> Answer {
     const TIMEOUT: Duration = Duration::from_secs(2);
     let deadline = look.deadline.min(Instant::now() + TIMEOUT);
     match socket::connect(path, uid) {
-        Ok(mut stream) => match authenticate(&mut stream, deadline) {
+        Ok(stream) => match authenticate(&mut BufReader::new(stream), deadline) {
             Ok(_) => Answer::Line,
             Err(why) => Answer::Nothing(why),
         },

@@ -6,7 +6,7 @@
 
 mod wire;
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ pub(crate) enum Failure {
 /// A connection that is logged in.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: UnixStream,
+    stream: BufReader<UnixStream>,
     serial: u32,
     /// Whom to address; nobody where the other end is the service itself and not a bus.
     service: Option<&'static str>,
@@ -61,7 +61,7 @@ impl Connection {
     }
 
     fn log_in(stream: UnixStream, service: Option<&'static str>) -> Result<Self, String> {
-        let mut connection = Self { stream, serial: 0, service };
+        let mut connection = Self { stream: BufReader::new(stream), serial: 0, service };
         let deadline = Instant::now() + TIMEOUT;
         let line = authenticate(&mut connection.stream, deadline)?;
         if !line.starts_with("OK ") {
@@ -98,9 +98,10 @@ impl Connection {
 
     fn send(&mut self, bytes: &[u8], deadline: Instant) -> Result<(), String> {
         let left = left(deadline)?;
-        self.stream
+        let mut stream = self.stream.get_ref();
+        stream
             .set_write_timeout(Some(left))
-            .and_then(|()| self.stream.write_all(bytes))
+            .and_then(|()| stream.write_all(bytes))
             .map_err(|error| reason(&error))
     }
 
@@ -119,15 +120,18 @@ impl Connection {
 }
 
 /// Says who asks, and gives the line that comes back, whatever it says.
-pub(crate) fn authenticate(stream: &mut UnixStream, deadline: Instant) -> Result<String, String> {
+pub(crate) fn authenticate(
+    stream: &mut BufReader<UnixStream>,
+    deadline: Instant,
+) -> Result<String, String> {
     let uid = nix::unistd::geteuid().to_string();
     let hex: String = uid.bytes().map(|byte| format!("{byte:02x}")).collect();
     // All at once, as systemd's own library does it: a call that reached systemd in one piece with
     // BEGIN would lie there until more arrives.
     let login = format!("\0AUTH EXTERNAL {hex}\r\nBEGIN\r\n");
-    stream
-        .set_write_timeout(Some(left(deadline)?))
-        .and_then(|()| stream.write_all(login.as_bytes()))
+    let mut out = stream.get_ref();
+    out.set_write_timeout(Some(left(deadline)?))
+        .and_then(|()| out.write_all(login.as_bytes()))
         .map_err(|error| reason(&error))?;
     let mut line = Vec::new();
     while !line.ends_with(b"\n") {
@@ -141,9 +145,16 @@ pub(crate) fn authenticate(stream: &mut UnixStream, deadline: Instant) -> Result
     Ok(String::from_utf8_lossy(&line).into_owned())
 }
 
-fn fill(stream: &mut UnixStream, mut part: &mut [u8], deadline: Instant) -> Result<(), String> {
+fn fill(
+    stream: &mut BufReader<UnixStream>,
+    mut part: &mut [u8],
+    deadline: Instant,
+) -> Result<(), String> {
     while !part.is_empty() {
-        stream.set_read_timeout(Some(left(deadline)?)).map_err(|error| reason(&error))?;
+        if stream.buffer().is_empty() {
+            let left = left(deadline)?;
+            stream.get_ref().set_read_timeout(Some(left)).map_err(|error| reason(&error))?;
+        }
         match stream.read(part) {
             Ok(0) => return Err("hung up".to_owned()),
             Ok(count) => part = &mut part[count..],

@@ -280,8 +280,15 @@ fn cause(unit: &Unit, role: Role) -> String {
         3 => format!("killed by {}, core dumped", signal(status)),
         _ => String::new(),
     };
+    if unit.result == "oom-kill" {
+        // The kernel may have killed another of its processes than the main one.
+        let limit = unit.memory_max.map(|limit| format!(", limit {}", bytes(limit as f64)));
+        return format!(
+            "out of memory: killed by the kernel (oom-kill){}",
+            limit.unwrap_or_default()
+        );
+    }
     let why = match unit.result.as_str() {
-        "oom-kill" => "out of memory: killed by the kernel (oom-kill)",
         "watchdog" => "its watchdog timed out",
         "timeout" => "it took too long to start or to stop",
         "success" | "exit-code" | "signal" | "core-dump" | "start-limit-hit" => "",

@@ -189,8 +189,8 @@ fn with_lints(host: &Host, scope: Scope, unit: &Unit, role: Role, mut finding: F
         finding.remedy.get_or_insert(how);
         finding = worsened(finding, Status::Warn);
     }
-    let start = host.recall("gateway").filter(|_| role == Role::Gateway);
-    let start = start.and_then(|gateway| gateway.get("start_seconds")?.as_f64());
+    let gateway = if role == Role::Gateway { host.recall("gateway") } else { None };
+    let start = gateway.and_then(|gateway| gateway.get("start_seconds")?.as_f64());
     let lints = lint::harmless(host, scope, unit, start);
     if lints.is_empty() { finding } else { finding.note("lint", lints) }
 }

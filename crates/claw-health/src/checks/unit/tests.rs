@@ -77,9 +77,9 @@ fn m2_every_state_of_a_unit_is_told_with_its_cause() {
              then systemctl --user start x.service",
         ),
         (
-            ended(&format!("{failed} oom-kill"), 2, 9),
+            Unit { memory_max: Some(50_000_000), ..ended(&format!("{failed} oom-kill"), 2, 15) },
             "failed: fail CRITICAL failed 1 min ago: out of memory: killed by the kernel (oom-kill), \
-             killed by SIGKILL > journalctl --user -u x.service -n 50, then systemctl --user restart x.service",
+             limit 50.0 MB > journalctl --user -u x.service -n 50, then systemctl --user restart x.service",
         ),
         (
             ended(&format!("{failed} core-dump"), 3, 11),
