@@ -1,7 +1,9 @@
 //! Looking at many things side by side, each within its own time.
 
+use std::collections::{HashMap, VecDeque};
 use std::ops::Deref;
-use std::sync::{Arc, mpsc};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,8 +46,8 @@ impl Deref for Look {
 
 /// Looks at every target, and hands over what was found there, in the order of the targets.
 ///
-/// Checks that may wait run side by side. One that takes longer than its time is given up: what it
-/// was to find is unknown, and nobody waits for it.
+/// Checks that may wait run beside the others, and beside each other as soon as one really waits. One
+/// that takes longer than its time is given up: what it was to find is unknown, and nobody waits.
 pub(crate) fn look<E>(
     host: &Arc<Host>,
     settings: &Arc<Settings>,
@@ -53,60 +55,164 @@ pub(crate) fn look<E>(
     timeout: Duration,
     mut found: impl FnMut(&Target, Vec<Finding>) -> Result<(), E>,
 ) -> Result<(), E> {
-    /// Enough for a handshake and a parser; the default of 2 MiB is only address space, but many.
-    const STACK_BYTES: usize = 512 * 1024;
-    let look_at = |target: &Target| Look {
-        host: Arc::clone(host),
-        settings: Arc::clone(settings),
-        operand: target.operand.clone(),
-        deadline: Instant::now() + timeout,
-        subject: target.subject(),
-    };
-    let waiting: Vec<_> = targets
+    let looks: Vec<_> = targets
         .iter()
-        .map(|target| {
-            if !target.check.waits {
-                return None;
-            }
-            let (sender, receiver) = mpsc::sync_channel(1);
-            let look = look_at(target);
-            let deadline = look.deadline;
-            let run = target.check.run;
-            let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
-                // The receiver is gone when the time was up.
-                let _ = sender.send(run(&look));
-            });
-            Some(started.map(|_| (receiver, deadline)))
+        .map(|target| Job {
+            run: target.check.run,
+            host: Arc::clone(host),
+            settings: Arc::clone(settings),
+            operand: target.operand.clone(),
+            subject: target.subject(),
+            timeout,
         })
         .collect();
-    // What does not wait is looked at while the others do, before anything is handed over.
-    let at_once: Vec<Option<Found>> = targets
-        .iter()
-        .map(|target| (!target.check.waits).then(|| (target.check.run)(&look_at(target))))
-        .collect();
-    for ((target, waiting), at_once) in targets.iter().zip(waiting).zip(at_once) {
-        let result = match (waiting, at_once) {
-            (Some(Ok((receiver, deadline))), _) => {
-                // A check that watches its own deadline reports a moment after it.
-                const GRACE: Duration = Duration::from_millis(100);
-                let left = deadline.saturating_duration_since(Instant::now()) + GRACE;
-                receiver.recv_timeout(left).unwrap_or_else(|error| {
-                    Err(match error {
-                        mpsc::RecvTimeoutError::Timeout => {
-                            format!("no result within {} s", timeout.as_secs_f64())
-                        }
-                        mpsc::RecvTimeoutError::Disconnected => {
-                            "the check itself failed".to_owned()
-                        }
-                    })
-                })
+    let waits = |number: &usize| targets[*number].check.waits;
+    let (waiting, at_once): (Vec<_>, Vec<_>) = (0..targets.len()).partition(waits);
+    let mut side =
+        SideBySide::new(waiting.into_iter().map(|number| (number, looks[number].clone())));
+    side.start_another();
+    let mut results: Vec<Option<Found>> = targets.iter().map(|_| None).collect();
+    for number in at_once {
+        results[number] = Some(looks[number].run());
+    }
+    for (number, target) in targets.iter().enumerate() {
+        while results[number].is_none() {
+            for (number, result) in side.wait() {
+                results[number] = Some(result);
             }
-            (Some(Err(error)), _) => Err(format!("cannot start a thread: {error}")),
-            (None, Some(result)) => result,
-            (None, None) => Ok(Vec::new()),
-        };
+        }
+        let result = results[number].take().unwrap_or_else(|| Ok(Vec::new()));
         let findings = result.unwrap_or_else(|why| vec![Finding::unknown(target.subject(), why)]);
         found(target, findings)?;
     }
     Ok(())
+}
+
+/// A look that was not made yet.
+#[derive(Clone)]
+struct Job {
+    run: fn(&Look) -> Found,
+    host: Arc<Host>,
+    settings: Arc<Settings>,
+    operand: String,
+    subject: String,
+    timeout: Duration,
+}
+
+impl Job {
+    /// Looks. A check that panics has failed, and the others have not.
+    fn run(&self) -> Found {
+        let look = Look {
+            host: Arc::clone(&self.host),
+            settings: Arc::clone(&self.settings),
+            operand: self.operand.clone(),
+            deadline: Instant::now() + self.timeout,
+            subject: self.subject.clone(),
+        };
+        catch_unwind(AssertUnwindSafe(|| (self.run)(&look)))
+            .unwrap_or_else(|_| Err("the check itself failed".to_owned()))
+    }
+}
+
+/// Jobs that one thread works off as long as none of them waits: most are done in less time than it
+/// takes to start a thread. Where one does wait, the next thread takes up the rest.
+struct SideBySide {
+    queue: Arc<Mutex<VecDeque<(usize, Job)>>>,
+    sender: mpsc::Sender<(usize, Event)>,
+    events: mpsc::Receiver<(usize, Event)>,
+    /// The jobs that were begun, and when each is given up.
+    running: HashMap<usize, (Instant, Duration)>,
+}
+
+enum Event {
+    Begun(Duration),
+    Done(Found),
+}
+
+impl SideBySide {
+    fn new(jobs: impl Iterator<Item = (usize, Job)>) -> Self {
+        let (sender, events) = mpsc::channel();
+        let queue = Arc::new(Mutex::new(jobs.collect()));
+        Self { queue, sender, events, running: HashMap::new() }
+    }
+
+    /// Starts another thread, if anything is left to do. Where that cannot be, and nothing runs, the
+    /// jobs that are left have failed.
+    fn start_another(&mut self) {
+        /// Enough for a handshake and a parser; the default of 2 MiB is only address space, but much.
+        const STACK_BYTES: usize = 512 * 1024;
+        if locked(&self.queue).is_empty() {
+            return;
+        }
+        let (queue, sender) = (Arc::clone(&self.queue), self.sender.clone());
+        let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
+            while let Some((number, job)) = next(&queue) {
+                // Nobody listens any more once everything was handed over.
+                let _ = sender.send((number, Event::Begun(job.timeout)));
+                let _ = sender.send((number, Event::Done(job.run())));
+            }
+        });
+        if let Err(error) = started
+            && self.running.is_empty()
+        {
+            while let Some((number, _)) = next(&self.queue) {
+                let why = format!("cannot start a thread: {error}");
+                let _ = self.sender.send((number, Event::Done(Err(why))));
+            }
+        }
+    }
+
+    /// Waits for what comes next: the results of jobs that are done or were given up.
+    fn wait(&mut self) -> Vec<(usize, Found)> {
+        /// A thread that is at one job for so long waits for something.
+        const PATIENCE: Duration = Duration::from_millis(3);
+        let now = Instant::now();
+        let is_all_begun = locked(&self.queue).is_empty();
+        let ends = self.running.values().map(|(end, _)| end.saturating_duration_since(now)).min();
+        let patience = if is_all_begun { ends.unwrap_or(PATIENCE) } else { PATIENCE };
+        match self.events.recv_timeout(patience.min(ends.unwrap_or(patience))) {
+            Ok((number, Event::Begun(timeout))) => {
+                /// A check that watches its own deadline reports a moment after it.
+                const GRACE: Duration = Duration::from_millis(100);
+                self.running.insert(number, (Instant::now() + timeout + GRACE, timeout));
+                Vec::new()
+            }
+            // What was given up already is not told once more.
+            Ok((number, Event::Done(result))) => {
+                self.running.remove(&number);
+                vec![(number, result)]
+            }
+            Err(_) => {
+                if !is_all_begun {
+                    self.start_another();
+                }
+                self.given_up()
+            }
+        }
+    }
+
+    fn given_up(&mut self) -> Vec<(usize, Found)> {
+        let now = Instant::now();
+        let late: Vec<_> = self
+            .running
+            .iter()
+            .filter(|(_, (end, _))| *end <= now)
+            .map(|(number, (_, timeout))| (*number, *timeout))
+            .collect();
+        late.into_iter()
+            .map(|(number, timeout)| {
+                self.running.remove(&number);
+                (number, Err(format!("no result within {} s", timeout.as_secs_f64())))
+            })
+            .collect()
+    }
+}
+
+fn next(queue: &Mutex<VecDeque<(usize, Job)>>) -> Option<(usize, Job)> {
+    locked(queue).pop_front()
+}
+
+/// No thread panics while it holds the lock, so it is never poisoned.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
