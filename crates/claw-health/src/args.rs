@@ -127,8 +127,8 @@ More in claw-health(1), claw-record(5) and claw(7).";
 
 /// Reads the command line, the environment and the settings file.
 pub(crate) fn parse() -> Args {
-    let matches = claw_record::parse(command());
-    match Args::from_arg_matches(&matches) {
+    let mut matches = claw_record::parse(command());
+    match Args::from_arg_matches_mut(&mut matches) {
         Ok(args) => Args { settings: Arc::new(Settings::from_matches(&matches)), ..args },
         Err(error) => error.exit(),
     }

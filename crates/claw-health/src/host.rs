@@ -33,7 +33,7 @@ pub(crate) struct Host {
     gateway_url: Option<String>,
     workspace: Option<PathBuf>,
     backups: Option<PathBuf>,
-    state: PathBuf,
+    state: OnceLock<PathBuf>,
 }
 
 /// The largest file that is read whole.
@@ -57,7 +57,7 @@ impl Host {
             gateway_url: args.gateway_url.clone(),
             workspace: args.workspace.clone(),
             backups: args.backups.clone(),
-            state: args.state.clone().unwrap_or_else(owner::state_folder),
+            state: args.state.clone().map_or_else(OnceLock::new, OnceLock::from),
         };
         host.name = host.find_name();
         if let Some(user) = &args.user {
@@ -206,7 +206,9 @@ impl Host {
         if owner.is_some_and(|owner| meta.uid() != owner) {
             return Err(format!("it is not {}'s own", self.owner().name));
         }
-        let mut bytes = Vec::new();
+        /// Most files of /proc in one go: what is read in pieces may change in between.
+        const AT_ONCE_BYTES: usize = 8 * 1024;
+        let mut bytes = Vec::with_capacity(AT_ONCE_BYTES);
         let mut part = file.take(FILE_LIMIT_BYTES + 1);
         part.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         if bytes.len() as u64 > FILE_LIMIT_BYTES {
@@ -250,6 +252,6 @@ impl Host {
     }
 
     fn memory_file(&self, name: &str) -> PathBuf {
-        self.state.join("health").join(format!("{name}.json"))
+        self.state.get_or_init(owner::state_folder).join("health").join(format!("{name}.json"))
     }
 }

@@ -55,15 +55,19 @@ impl Setting {
             .long(self.name)
             .env(format!("CLAW_{}", self.name.to_uppercase().replace('-', "_")))
             .value_name(self.unit.to_uppercase())
-            .help(self.about);
+            .help(self.help());
         match self.default {
-            Default::Number(number) => {
-                arg.value_parser(not_negative).default_value(number.to_string())
-            }
-            Default::Text("") => arg.value_parser(clap::value_parser!(String)),
-            Default::Text(text) => {
-                arg.value_parser(clap::value_parser!(String)).default_value(text)
-            }
+            Default::Number(_) => arg.value_parser(not_negative),
+            Default::Text(_) => arg,
+        }
+    }
+
+    /// The default is told here and applied in [`Settings`]: clap would carry each along as a value.
+    fn help(&self) -> String {
+        match self.default {
+            Default::Number(number) => format!("{} [default: {number}]", self.about),
+            Default::Text("") => self.about.to_owned(),
+            Default::Text(text) => format!("{} [default: {text}]", self.about),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::exit::{Complaint, complain};
 pub fn parse(mut command: Command) -> ArgMatches {
     let tool = command.get_name().to_owned();
     match settings() {
+        Ok(settings) if settings.is_empty() => {}
         Ok(settings) => command = with_settings(command, &settings),
         Err(complaint) => complain(&tool, &complaint.to_string()),
     }

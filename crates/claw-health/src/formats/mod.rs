@@ -35,13 +35,15 @@ struct File {
 impl Writer {
     /// A writer for the findings on a host.
     pub(crate) fn new(args: &Args, host: &Host) -> Result<Self, Complaint> {
-        let mut writer = Self::plain(args)?;
-        writer.source = Source::on("claw-health", host.name.clone());
-        Ok(writer)
+        Self::of(args, Source::on("claw-health", host.name.clone()))
     }
 
-    /// A writer for what needs no host.
+    /// A writer for what needs no look at a host.
     pub(crate) fn plain(args: &Args) -> Result<Self, Complaint> {
+        Self::of(args, Source::new("claw-health"))
+    }
+
+    fn of(args: &Args, source: Source) -> Result<Self, Complaint> {
         let shape = match args.format {
             Some(Format::Human) => Some(Shape::Human),
             Some(_) => Some(Shape::Json),
@@ -64,7 +66,7 @@ impl Writer {
         });
         Ok(Self {
             format,
-            source: Source::new("claw-health"),
+            source,
             output,
             file,
             failing: args.failing,
