@@ -1,5 +1,7 @@
 //! The documents say what the tools do: flags, verbs, checks and examples, held against the tools.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +33,14 @@ fn flags(text: &str, mark: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_flags_of_the_help_are_the_flags_of_the_page() {
-    for name in ["claw-health"] {
+    let pages = fs::read_dir(project().join("man")).unwrap();
+    let names = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
+    let tools: Vec<_> = names
+        .filter_map(|page| page.strip_suffix(".1").map(str::to_owned))
+        .filter(|name| name.starts_with("claw-"))
+        .collect();
+    assert!(!tools.is_empty());
+    for name in &tools {
         let help = run(tool(name).arg("--help")).stdout;
         assert_eq!(flags(&help, "--"), flags(&page(&format!("{name}.1")), r"Fl \-"), "{name}");
     }

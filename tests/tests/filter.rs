@@ -1,5 +1,7 @@
 //! What every filter does with a stream that holds anything: `examples/filter.rs`, whole.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,7 @@
 //! claw-health on the command line: what it is asked, how it writes, how it ends.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;

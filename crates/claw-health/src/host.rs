@@ -247,7 +247,7 @@ impl Host {
             return Ok(());
         }
         let file = self.memory_file(name);
-        crate::replace::replace(&file, value.to_string().as_bytes(), 0o600)
+        crate::files::replace::replace(&file, value.to_string().as_bytes(), 0o600)
             .map_err(|error| format!("cannot write '{}': {error}", file.display()))
     }
 

@@ -1,12 +1,10 @@
 //! Look at this box and write one record a check.
 
-mod address;
 mod apt_conf;
 mod args;
-mod beneath;
 mod checks;
 mod child;
-mod dbus;
+mod files;
 mod finding;
 mod formats;
 mod gateway;
@@ -14,19 +12,14 @@ mod git;
 mod host;
 mod kernel_clock;
 mod look;
+mod network;
 mod owner;
 mod performance;
-mod probe;
 mod processes;
-mod replace;
 mod run;
 mod settings;
-mod socket;
-mod sockets;
 mod systemd;
 mod target;
-mod tls;
-mod url;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use claw_record::Complaint;
 
 use crate::checks::{self, Check, Find};
-use crate::url::Url;
+use crate::network::url::Url;
 
 /// How the operand of a check is spelled that is a URL.
 const URL: &str = "URL";

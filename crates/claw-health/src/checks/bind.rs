@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use claw_record::Status;
 use serde_json::{Value, json};
 
-use crate::address::Class;
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::Finding;
 use crate::gateway;
 use crate::host::Host;
 use crate::look::Look;
+use crate::network::address::Class;
+use crate::network::sockets::{self, Listener};
 use crate::processes;
-use crate::sockets::{self, Listener};
 
 pub(super) const CHECK: Check = Check {
     name: "bind",

@@ -4,10 +4,10 @@ use std::io::BufReader;
 use std::time::{Duration, Instant};
 
 use crate::checks::{Check, Find, Found, Needs};
-use crate::dbus::authenticate;
 use crate::finding::Finding;
 use crate::look::Look;
-use crate::socket::{self, Unreached};
+use crate::systemd::dbus::authenticate;
+use crate::systemd::socket::{self, Unreached};
 use crate::systemd::{Scope, systemctl, user_manager_runs};
 
 pub(super) const CHECK: Check = Check {

@@ -8,10 +8,10 @@ use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, Measure, span};
 use crate::host::Host;
 use crate::look::Look;
-use crate::probe::{Clocks, Failure, connect};
+use crate::network::probe::{Clocks, Failure, connect};
+use crate::network::tls::{self, Certificate, Presented};
+use crate::network::url::Endpoint;
 use crate::settings::Setting;
-use crate::tls::{self, Certificate, Presented};
-use crate::url::Endpoint;
 
 pub(super) const CHECK: Check = Check {
     name: "certificate",

@@ -9,11 +9,11 @@ use crate::finding::Finding;
 use crate::gateway::{self, Seen, Service, safe_mode};
 use crate::host::Host;
 use crate::look::Look;
-use crate::probe;
+use crate::network::probe;
+use crate::network::tls::Trust;
+use crate::network::url::Url;
 use crate::settings::Setting;
 use crate::systemd::{Scope, journal, systemctl};
-use crate::tls::Trust;
-use crate::url::Url;
 
 pub(super) const CHECK: Check = Check {
     name: "gateway",

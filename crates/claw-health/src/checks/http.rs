@@ -7,10 +7,10 @@ use claw_record::Status;
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, Measure};
 use crate::look::Look;
-use crate::probe::{self, Answer, Probe, time};
+use crate::network::probe::{self, Answer, Probe, time};
+use crate::network::tls::Trust;
+use crate::network::url::Url;
 use crate::settings::Setting;
-use crate::tls::Trust;
-use crate::url::Url;
 
 pub(super) const CHECK: Check = Check {
     name: "http",

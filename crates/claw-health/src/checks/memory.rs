@@ -96,15 +96,12 @@ fn judge(memory: &Memory, pressure: Option<f64>, [warn, fail, swap_warn]: [f64; 
     }
     let status =
         crate::finding::worse(used.status(), swap.as_ref().map_or(used.status(), Measure::status));
-    let mut finding = Finding::judged(status, "memory", message)
+    let finding = Finding::judged(status, "memory", message)
         .measure(used)
         .measure(Measure::new("total_bytes", memory.total))
         .measure(Measure::new("available_bytes", memory.available));
-    for measure in [swap, pressure.map(|value| Measure::percent("stalled_percent", value))] {
-        if let Some(measure) = measure {
-            finding = finding.measure(measure);
-        }
-    }
+    let stalled = pressure.map(|value| Measure::percent("stalled_percent", value));
+    let finding = swap.into_iter().chain(stalled).fold(finding, Finding::measure);
     if finding.passes() {
         return finding;
     }

@@ -3,9 +3,9 @@
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, Measure};
 use crate::look::Look;
-use crate::probe::{Clocks, Failure, connect, time};
+use crate::network::probe::{Clocks, Failure, connect, time};
+use crate::network::url::Endpoint;
 use crate::settings::Setting;
-use crate::url::Endpoint;
 
 pub(super) const CHECK: Check = Check {
     name: "tcp",

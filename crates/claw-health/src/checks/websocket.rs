@@ -6,10 +6,10 @@ use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, Measure};
 use crate::gateway;
 use crate::look::Look;
-use crate::probe::{self, Answer, Clocks, Conversation, Failure, Frame, GOODBYE, time};
+use crate::network::probe::{self, Answer, Clocks, Conversation, Failure, Frame, GOODBYE, time};
+use crate::network::tls::Trust;
+use crate::network::url::Url;
 use crate::settings::Setting;
-use crate::tls::Trust;
-use crate::url::Url;
 
 pub(super) const CHECK: Check = Check {
     name: "websocket",

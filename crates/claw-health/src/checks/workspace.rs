@@ -6,8 +6,8 @@ use std::time::{Instant, SystemTime};
 use claw_record::Status;
 use nix::errno::Errno;
 
-use crate::beneath::{Beneath, Nested};
 use crate::checks::{Check, Find, Found, Needs};
+use crate::files::beneath::{Beneath, Nested};
 use crate::finding::{Finding, Measure, span, worse};
 use crate::git::{Head, Repository};
 use crate::look::Look;

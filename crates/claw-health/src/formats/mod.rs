@@ -9,9 +9,9 @@ use std::path::PathBuf;
 use claw_record::{Complaint, Format as Shape, Outcome, Output, Source, Status, Style};
 
 use crate::args::{Args, Format};
+use crate::files::replace::replace;
 use crate::finding::{Finding, worse};
 use crate::host::Host;
-use crate::replace::replace;
 
 /// Writes findings as they come, or all of them at the end where the format needs them all.
 pub(crate) struct Writer {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::probe::Answer;
+use crate::network::probe::Answer;
 
 /// What an answer at `/healthz` means.
 #[derive(Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use crate::host::Host;
-use crate::url::Url;
+use crate::network::url::Url;
 
 /// The port of a gateway that nobody told another one.
 const DEFAULT_PORT: u16 = 18789;

@@ -7,8 +7,8 @@ use claw_record::Severity;
 use super::Service;
 use super::answers::{self, EventLoop, Life, Readiness, Start, described};
 use crate::finding::{Finding, Measure, span};
-use crate::probe::{Failure, Probe, time};
-use crate::url::Url;
+use crate::network::probe::{Failure, Probe, time};
+use crate::network::url::Url;
 
 /// All that was seen of a gateway.
 #[derive(Debug)]

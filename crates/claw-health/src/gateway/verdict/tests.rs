@@ -1,7 +1,7 @@
 use claw_record::Status;
 
 use super::*;
-use crate::probe::{Answer, Clocks, Head};
+use crate::network::probe::{Answer, Clocks, Head};
 
 const LIVE: &str = include_str!("../../../fixtures/openclaw/healthz.json");
 const STARTED: &str = include_str!("../../../fixtures/openclaw/startupz-local.json");

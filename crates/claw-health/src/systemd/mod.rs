@@ -3,6 +3,9 @@
 //! A manager is asked at its own socket where that may be opened, which needs no bus, opens no
 //! session and starts nothing: `systemctl --user -M USER@` would start a user manager that is down.
 
+pub(crate) mod dbus;
+pub(crate) mod socket;
+
 use std::fmt;
 use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +14,9 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::geteuid;
 
-use crate::dbus::{Argument, Connection, Failure, Method, Value};
 use crate::host::Host;
 use crate::owner::Owner;
-use crate::socket;
+use dbus::{Argument, Connection, Failure, Method, Value};
 
 /// Which of the managers: that of the box, or that of the gateway's owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ pub(crate) use connect::{Socket, connect};
 pub(crate) use conversation::{Conversation, Head};
 pub(crate) use frame::{Frame, GOODBYE};
 
-use crate::tls::Trust;
-use crate::url::Url;
+use crate::network::tls::Trust;
+use crate::network::url::Url;
 
 /// What became of a request, and how long each step of it took.
 #[derive(Debug)]

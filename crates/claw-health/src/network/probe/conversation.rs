@@ -4,8 +4,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::time::Instant;
 
 use super::{Clocks, Failure, connect};
-use crate::tls::{self, Trust};
-use crate::url::Url;
+use crate::network::tls::{self, Trust};
+use crate::network::url::Url;
 
 /// A head that is longer than this is none.
 const HEAD_LIMIT_BYTES: usize = 64 * 1024;

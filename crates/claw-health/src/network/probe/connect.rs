@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Clocks, Failure};
-use crate::url::Endpoint;
+use crate::network::url::Endpoint;
 
 /// A connection, each of whose reads and writes ends at the deadline.
 #[derive(Debug)]

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
-use crate::probe::Answer;
+use crate::network::probe::Answer;
 
 /// A connection that gives its pieces one by one, and then ends or goes silent.
 struct Script {

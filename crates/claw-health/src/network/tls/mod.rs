@@ -12,8 +12,8 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 pub(crate) use certificate::Certificate;
 pub(crate) use witness::Presented;
 
-use crate::probe::{Clocks, Failure, Socket};
-use crate::url::Endpoint;
+use crate::network::probe::{Clocks, Failure, Socket};
+use crate::network::url::Endpoint;
 use witness::Witness;
 
 /// Whom a probe talks to.
