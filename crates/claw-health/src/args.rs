@@ -8,7 +8,8 @@ use clap::{Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::Shell;
 
 use crate::checks;
-use crate::settings::Settings;
+use crate::host::Place;
+use crate::settings::{Setting, Settings};
 
 /// Look at this box and write one record a check.
 ///
@@ -50,47 +51,9 @@ pub(crate) struct Args {
     #[arg(long, env = "CLAW_OUTPUT", value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// The tree of another host, read in place of this one's
-    #[arg(long, env = "CLAW_ROOT", value_name = "DIR")]
-    pub(crate) root: Option<PathBuf>,
-
-    /// Whose gateway it is; by default yours, or for root that of the user who has one
-    #[arg(long, env = "CLAW_USER", value_name = "NAME")]
-    pub(crate) user: Option<String>,
-
-    /// Where the gateway answers; by default the port of its configuration, on 127.0.0.1
-    #[arg(long, env = "CLAW_GATEWAY_URL", value_name = "URL")]
-    pub(crate) gateway_url: Option<String>,
-
-    /// The gateway's unit in the user manager
-    #[arg(
-        long,
-        env = "CLAW_GATEWAY_UNIT",
-        value_name = "UNIT",
-        default_value = "openclaw-gateway.service"
-    )]
-    pub(crate) gateway_unit: String,
-
-    /// The monitor's unit in the system manager
-    #[arg(
-        long,
-        env = "CLAW_MONITOR_UNIT",
-        value_name = "UNIT",
-        default_value = "openclaw-agent-monitor.service"
-    )]
-    pub(crate) monitor_unit: String,
-
-    /// The agents' workspace; by default ~/.openclaw/workspace
-    #[arg(long, env = "CLAW_WORKSPACE", value_name = "DIR")]
-    pub(crate) workspace: Option<PathBuf>,
-
-    /// Where backups are; by default ~/.openclaw/backups
-    #[arg(long, env = "CLAW_BACKUPS", value_name = "DIR")]
-    pub(crate) backups: Option<PathBuf>,
-
-    /// Where the last look is remembered; by default $STATE_DIRECTORY, then ~/.local/state/claw
-    #[arg(long, env = "CLAW_STATE", value_name = "DIR")]
-    pub(crate) state: Option<PathBuf>,
+    /// The box to look at.
+    #[command(flatten)]
+    pub(crate) place: Place,
 
     /// Print the completions for a shell
     #[arg(long, value_name = "SHELL")]
@@ -129,16 +92,22 @@ More in claw-health(1), claw-record(5) and claw(7).";
 pub(crate) fn parse() -> Args {
     let mut matches = claw_record::parse(command());
     match Args::from_arg_matches_mut(&mut matches) {
-        Ok(args) => Args { settings: Arc::new(Settings::from_matches(&matches)), ..args },
+        Ok(args) => {
+            Args { settings: Arc::new(Settings::from_matches(&matches, all_settings())), ..args }
+        }
         Err(error) => error.exit(),
     }
 }
 
 /// The whole command line: the arguments above, and one flag for each setting of a check.
 pub(crate) fn command() -> Command {
-    Args::command().next_help_heading("Limits and settings of the checks").args(
-        checks::ALL.iter().flat_map(|check| check.settings).map(crate::settings::Setting::to_arg),
-    )
+    Args::command()
+        .next_help_heading("Limits and settings of the checks")
+        .args(all_settings().map(Setting::to_arg))
+}
+
+fn all_settings() -> impl Iterator<Item = &'static Setting> {
+    checks::ALL.iter().flat_map(|check| check.settings)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

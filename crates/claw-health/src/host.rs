@@ -14,9 +14,54 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
 use serde_json::Value;
 
-use crate::args::Args;
 use crate::owner::{self, Owner};
 use crate::systemd::{Manager, Scope};
+
+/// Which box it is, and where on it things are.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Place {
+    /// The tree of another host, read in place of this one's
+    #[arg(long, env = "CLAW_ROOT", value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+
+    /// Whose gateway it is; by default yours, or for root that of the user who has one
+    #[arg(long, env = "CLAW_USER", value_name = "NAME")]
+    pub(crate) user: Option<String>,
+
+    /// Where the gateway answers; by default the port of its configuration, on 127.0.0.1
+    #[arg(long, env = "CLAW_GATEWAY_URL", value_name = "URL")]
+    pub(crate) gateway_url: Option<String>,
+
+    /// The gateway's unit in the user manager
+    #[arg(
+        long,
+        env = "CLAW_GATEWAY_UNIT",
+        value_name = "UNIT",
+        default_value = "openclaw-gateway.service"
+    )]
+    pub(crate) gateway_unit: String,
+
+    /// The monitor's unit in the system manager
+    #[arg(
+        long,
+        env = "CLAW_MONITOR_UNIT",
+        value_name = "UNIT",
+        default_value = "openclaw-agent-monitor.service"
+    )]
+    pub(crate) monitor_unit: String,
+
+    /// The agents' workspace; by default ~/.openclaw/workspace
+    #[arg(long, env = "CLAW_WORKSPACE", value_name = "DIR")]
+    pub(crate) workspace: Option<PathBuf>,
+
+    /// Where backups are; by default ~/.openclaw/backups
+    #[arg(long, env = "CLAW_BACKUPS", value_name = "DIR")]
+    pub(crate) backups: Option<PathBuf>,
+
+    /// Where the last look is remembered; by default $STATE_DIRECTORY, then ~/.local/state/claw
+    #[arg(long, env = "CLAW_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+}
 
 /// The box, with what the checks need to know of it before they look.
 #[derive(Debug)]
@@ -41,26 +86,26 @@ const FILE_LIMIT_BYTES: u64 = 8 * 1024 * 1024;
 
 impl Host {
     /// The box that the command line means.
-    pub(crate) fn new(args: &Args) -> Result<Self, Complaint> {
-        if let Some(root) = &args.root
+    pub(crate) fn new(place: &Place) -> Result<Self, Complaint> {
+        if let Some(root) = &place.root
             && !root.is_dir()
         {
             return Err(Complaint::cannot("look at", &root.display().to_string(), "not a folder"));
         }
         let mut host = Self {
             name: String::new(),
-            gateway_unit: args.gateway_unit.clone(),
-            monitor_unit: args.monitor_unit.clone(),
-            root: args.root.clone(),
+            gateway_unit: place.gateway_unit.clone(),
+            monitor_unit: place.monitor_unit.clone(),
+            root: place.root.clone(),
             owner: OnceLock::new(),
             managers: [const { OnceLock::new() }; 2],
-            gateway_url: args.gateway_url.clone(),
-            workspace: args.workspace.clone(),
-            backups: args.backups.clone(),
-            state: args.state.clone().map_or_else(OnceLock::new, OnceLock::from),
+            gateway_url: place.gateway_url.clone(),
+            workspace: place.workspace.clone(),
+            backups: place.backups.clone(),
+            state: place.state.clone().map_or_else(OnceLock::new, OnceLock::from),
         };
         host.name = host.find_name();
-        if let Some(user) = &args.user {
+        if let Some(user) = &place.user {
             let owner = owner::named(&host, user).ok_or_else(|| {
                 Complaint::cannot("look at", user, "there is no such user on this box")
             })?;

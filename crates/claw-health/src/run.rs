@@ -23,7 +23,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     if args.list {
         return Writer::plain(args)?.list();
     }
-    let host = Arc::new(Host::new(args)?);
+    let host = Arc::new(Host::new(&args.place)?);
     let (targets, absent) = plan(args, &host)?;
     let mut writer = Writer::new(args, &host)?;
     for finding in absent {

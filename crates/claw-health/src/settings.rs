@@ -4,8 +4,6 @@ use std::collections::HashMap;
 
 use clap::{Arg, ArgMatches};
 
-use crate::checks;
-
 /// One setting of a check. Its name is its flag: `disk-warn` is `--disk-warn` and `CLAW_DISK_WARN`.
 #[derive(Debug)]
 pub(crate) struct Setting {
@@ -88,10 +86,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Takes the values out of the command line.
-    pub(crate) fn from_matches(matches: &ArgMatches) -> Self {
+    /// Takes the values of these settings out of the command line.
+    pub(crate) fn from_matches(
+        matches: &ArgMatches,
+        all: impl Iterator<Item = &'static Setting>,
+    ) -> Self {
         let mut settings = Self::default();
-        for setting in checks::ALL.iter().flat_map(|check| check.settings) {
+        for setting in all {
             match setting.default {
                 Default::Number(default) => {
                     let value = matches.get_one(setting.name).copied().unwrap_or(default);

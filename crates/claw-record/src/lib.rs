@@ -12,7 +12,7 @@ mod write;
 
 pub use exit::{Complaint, Outcome, complain, report};
 pub use human::{Style, shown};
-pub use read::{LINE_LIMIT, Line, Lines, pass_on};
-pub use record::{Record, Severity, Source, Status};
+pub use read::{Line, Lines, pass_on};
+pub use record::{LINE_LIMIT, Record, Severity, Source, Status};
 pub use settings::parse;
 pub use write::{Format, Output};

@@ -3,11 +3,8 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use crate::exit::{Complaint, Outcome, complain};
-use crate::record::Record;
+use crate::record::{LINE_LIMIT, Record};
 use crate::write::Output;
-
-/// The longest line a record may be, in bytes, without its newline.
-pub const LINE_LIMIT: usize = 1024 * 1024;
 
 /// What stood on a line.
 #[derive(Debug)]

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
-use crate::read::LINE_LIMIT;
+/// The longest line a record may be, in bytes, without its newline.
+pub const LINE_LIMIT: usize = 1024 * 1024;
 
 /// One fact about one subject. `claw-record(5)` says what each key holds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
