@@ -19,7 +19,7 @@ pub(crate) fn run(chance: &mut Chance, tools: &Path) -> Case {
         .stderr(Stdio::null())
         .spawn()
         .map_err(|error| error.to_string())?;
-    std::thread::sleep(Duration::from_micros(chance.below(8_000) as u64));
+    std::thread::sleep(Duration::from_micros(chance.below(3_000) as u64));
     let _ = child.kill();
     let killed = child.wait().map_err(|error| error.to_string())?.code().is_none();
     if let Ok(text) = std::fs::read_to_string(&file) {
