@@ -85,13 +85,13 @@ fn program(line: &[u8]) -> &[u8] {
     first.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
-/// The innermost unit of the unified hierarchy, or of systemd's own.
+/// The innermost unit of the unified hierarchy, or else of systemd's own. Both are there where only
+/// one of them is in use, and the other then holds no unit.
 fn unit_of(text: &str) -> Option<String> {
-    let path = text.lines().find_map(|line| {
-        line.strip_prefix("0::").or_else(|| Some(line.split_once(":name=systemd:")?.1))
-    })?;
     let is_unit = |part: &&str| part.ends_with(".service") || part.ends_with(".scope");
-    path.rsplit('/').find(is_unit).map(str::to_owned)
+    let unit = |path: &str| path.rsplit('/').find(is_unit).map(str::to_owned);
+    let unified = text.lines().find_map(|line| unit(line.strip_prefix("0::")?));
+    unified.or_else(|| text.lines().find_map(|line| unit(line.split_once(":name=systemd:")?.1)))
 }
 
 #[cfg(test)]
@@ -132,6 +132,12 @@ mod tests {
             ),
             ("0::/system.slice/ssh.service/sub\n", Some("ssh.service")),
             ("12:cpu:/x\n1:name=systemd:/user.slice/session-3.scope\n", Some("session-3.scope")),
+            // A container on a host that has the old hierarchies as well.
+            (
+                "9:name=systemd:/\n1:cpu:/\n0::/user.slice/user@1000.service/app.slice/a.service\n",
+                Some("a.service"),
+            ),
+            ("1:name=systemd:/system.slice/ssh.service\n0::/\n", Some("ssh.service")),
             ("0::/\n", None),
             ("", None),
             ("garbled", None),
