@@ -63,10 +63,15 @@ fn run(look: &Look) -> Found {
     // What systemd and the files say is about the gateway of this box and no other.
     let is_own = own.is_ok_and(|own| own.endpoint == url.endpoint);
     let get = |path| probe::get(&url.at(path), Trust::Anybody, look.deadline);
-    let service = if is_own { gateway::service(&look.host) } else { None };
+    let mut service = if is_own { gateway::service(&look.host) } else { None };
+    let life = get("/healthz");
+    // It may just have been stopped or killed, which systemd knows by now.
+    if is_own && life.outcome.is_err() && !look.time_left().is_zero() {
+        service = gateway::service(&look.host);
+    }
     let memory = if is_own { recall(&look.host) } else { Memory::default() };
     let mut seen = Seen {
-        life: get("/healthz"),
+        life,
         start: None,
         readiness: None,
         service,
@@ -151,6 +156,7 @@ mod tests {
             age: Some(Duration::from_secs(age)),
             restarts: 0,
             main_pid: Some(7),
+            is_restarting: false,
         };
         let ready = Finding::pass("gateway", "ready").note("state", "ready");
         let after = |memory: &Memory, age, uptime| {

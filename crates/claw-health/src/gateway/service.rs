@@ -15,6 +15,8 @@ pub(crate) struct Service {
     /// How often systemd restarted it by itself.
     pub(crate) restarts: u64,
     pub(crate) main_pid: Option<u32>,
+    /// Does it stop only to be started anew?
+    pub(crate) is_restarting: bool,
 }
 
 /// The gateway's unit, where there is one and a manager can be asked.
@@ -26,6 +28,7 @@ pub(crate) fn service(host: &Host) -> Option<Service> {
     is_there.then(|| Service {
         age: unit.active_since,
         restarts: unit.restarts,
+        is_restarting: unit.is_restarting(),
         main_pid: u32::try_from(unit.main_pid).ok().filter(|pid| *pid > 0),
         state: unit.active_state,
     })
@@ -36,6 +39,7 @@ impl Service {
     pub(crate) fn is_young(&self, grace: Duration) -> bool {
         match self.state.as_str() {
             "activating" | "reloading" => true,
+            "deactivating" => self.is_restarting,
             "active" => self.age.is_some_and(|age| age < grace),
             _ => false,
         }

@@ -43,6 +43,9 @@ enum State {
 /// Every start keeps the event loop busy.
 const BUSY_START: Duration = Duration::from_secs(60);
 
+/// A channel without a network holds up a stop until the gateway's own deadline.
+const LONGEST_STOP: Duration = Duration::from_secs(330);
+
 /// Says how it is with the gateway.
 pub(crate) fn judge(seen: &Seen) -> Finding {
     let (state, finding) = match &seen.life.outcome {
@@ -172,6 +175,19 @@ impl Seen {
         (State::Starting, Finding { severity, ..finding })
     }
 
+    /// The age of what is about to end says nothing; how long it has been ending does.
+    fn draining(&self) -> (State, Finding) {
+        let mut message = "starting: it drains before it stops or starts anew".to_owned();
+        let late = self.starting_for.filter(|so_long| *so_long >= LONGEST_STOP);
+        if let Some(so_long) = late {
+            let (so_long, limit) = (span(so_long.as_secs_f64()), span(LONGEST_STOP.as_secs_f64()));
+            message.push_str(&format!(", for {so_long} already; limit {limit}"));
+        }
+        let finding = Finding::warn(self.subject(), message);
+        let severity = if late.is_some() { finding.severity } else { Severity::Info };
+        (State::Starting, Finding { severity, ..finding })
+    }
+
     fn foreign(&self, what: &str) -> (State, Finding) {
         let message = format!("dead: another program answers at {}: {what}", self.url.endpoint);
         let port = self.url.endpoint.port;
@@ -194,7 +210,7 @@ impl Seen {
         let failing = readiness.as_ref().map_or(&[][..], |readiness| &readiness.failing);
         let fails = |name: &str| failing.iter().any(|failing| failing == name);
         if status == "draining" || fails("gateway-draining") {
-            return self.starting("it drains before it stops or starts anew");
+            return self.draining();
         }
         if status == "starting" || fails("startup-sidecars") {
             return self.starting("it says so itself");

@@ -81,6 +81,8 @@ pub(crate) struct Unit {
     pub(crate) wants: Vec<String>,
     /// The timers, sockets and paths that start it.
     pub(crate) triggers: Vec<String>,
+    /// What its manager is about to do with it: `start`, `stop`, `restart` … ; empty for nothing.
+    pub(crate) job: String,
 }
 
 impl Manager {
@@ -116,7 +118,19 @@ impl Manager {
         let path = format!("/org/freedesktop/systemd1/unit/{}", escape(name));
         let mut values = self.properties(&path, "Unit")?;
         values.extend(self.properties(&path, kind)?);
-        Ok(Unit::read(name, &Properties(values), now()))
+        let values = Properties(values);
+        let job = self.job(&values).unwrap_or_default();
+        Ok(Unit { job, ..Unit::read(name, &values, now()) })
+    }
+
+    /// What is about to be done with a unit; nothing where that has been done meanwhile.
+    fn job(&self, unit: &Properties) -> Option<String> {
+        let (number, path) = match unit.get("Job")?.list() {
+            [number, path] => (number.unsigned()?, path.text()?),
+            _ => return None,
+        };
+        let values = if number > 0 { self.properties(path, "Job").ok()? } else { return None };
+        Some(Properties(values).text("JobType"))
     }
 
     /// The names of the units that failed.
@@ -280,6 +294,11 @@ impl Properties {
 }
 
 impl Unit {
+    /// Does it stop only to be started anew?
+    pub(crate) fn is_restarting(&self) -> bool {
+        self.active_state == "deactivating" && matches!(self.job.as_str(), "restart" | "start")
+    }
+
     fn read(name: &str, from: &Properties, now: Duration) -> Self {
         let active_state = from.text("ActiveState");
         let entered = from.ago("ActiveEnterTimestampMonotonic", now);
@@ -313,6 +332,7 @@ impl Unit {
             drop_ins: from.texts("DropInPaths"),
             wants: [from.texts("Wants"), from.texts("After")].concat(),
             triggers: from.texts("TriggeredBy"),
+            job: String::new(),
             active_state,
         }
     }

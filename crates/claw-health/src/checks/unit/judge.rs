@@ -67,6 +67,7 @@ impl State {
             }
             ("active" | "reloading" | "refreshing", _) => Self::Active,
             ("activating", _) => Self::Activating,
+            ("deactivating", _) if unit.is_restarting() => Self::Activating,
             ("failed", _) => Self::Failed,
             (_, "masked") => Self::Masked,
             (_, "not-found") => Self::Missing,
@@ -138,6 +139,8 @@ fn activating(unit: &Unit, view: &View) -> Finding {
             cause(unit, view.role),
             ago(unit.restart_delay)
         )
+    } else if unit.active_state == "deactivating" {
+        format!("stopping for {since}, to be started anew")
     } else {
         format!("starting for {since}")
     };

@@ -96,6 +96,15 @@ fn m2_every_state_of_a_unit_is_told_with_its_cause() {
             "activating: warn WARNING starting for 1 min > journalctl --user -u x.service -n 50",
         ),
         (
+            unit("loaded deactivating stop-sigterm success"),
+            "stopped: warn WARNING stopping for 1 min",
+        ),
+        (
+            Unit { job: "restart".to_owned(), ..unit("loaded deactivating stop-sigterm success") },
+            "activating: warn WARNING stopping for 1 min, to be started anew > \
+             journalctl --user -u x.service -n 50",
+        ),
+        (
             ended("loaded inactive dead success", 2, 15),
             "stopped: warn WARNING stopped 1 min ago, by hand or at its own end, without a failure > \
              systemctl --user start x.service",

@@ -51,7 +51,13 @@ fn alive(start: Probe, readiness: Probe) -> Seen {
 
 fn service(state: &str, age: Option<u64>, restarts: u64) -> Option<Service> {
     let age = age.map(Duration::from_secs);
-    Some(Service { state: state.to_owned(), age, restarts, main_pid: Some(7) })
+    Some(Service {
+        state: state.to_owned(),
+        age,
+        restarts,
+        main_pid: Some(7),
+        is_restarting: false,
+    })
 }
 
 /// A readiness of that uptime, with or without a busy event loop.
@@ -101,6 +107,21 @@ fn m2_the_real_answers_are_told_apart() {
         (
             alive(json(503, r#"{"ok":false,"status":"draining"}"#), json(503, NOT_READY_REMOTE)),
             "warn Info starting: it drains before it stops or starts anew",
+        ),
+        (
+            // Its own age, which is no late start.
+            alive(json(503, r#"{"ok":false,"status":"draining"}"#), ready(600, false)),
+            "warn Info starting: it drains before it stops or starts anew",
+        ),
+        (
+            Seen {
+                starting_for: Some(Duration::from_secs(400)),
+                ..alive(
+                    json(503, r#"{"ok":false,"status":"draining"}"#),
+                    json(503, NOT_READY_REMOTE),
+                )
+            },
+            "warn Warning starting: it drains before it stops or starts anew, for 6 min 40 s already; limit 5 min 30 s",
         ),
         (
             alive(json(200, STARTED), json(503, CHANNEL_DOWN)),
@@ -198,6 +219,23 @@ fn a1_a_start_is_not_cried_over_and_its_end_is() {
     ] {
         let starting_for = Some(Duration::from_secs(starting_for));
         assert_eq!(line(&Seen { service, starting_for, ..seen(life) }), expected);
+    }
+}
+
+#[test]
+fn a1_a_stop_is_an_outage_unless_a_start_follows() {
+    let refused = || probe(Err(Failure::Refused));
+    let stops = |is_restarting| {
+        let service = service("deactivating", None, 0);
+        service.map(|service| Service { is_restarting, ..service })
+    };
+    let nothing = "nothing listens there: connection refused";
+    for (is_restarting, expected) in [
+        (true, format!("warn Info starting: {nothing}")),
+        (false, format!("fail Critical dead: {nothing}; its unit is deactivating")),
+    ] {
+        let service = stops(is_restarting);
+        assert_eq!(line(&Seen { service, ..seen(refused()) }), expected);
     }
 }
 
