@@ -1,14 +1,15 @@
 //! Running another program to its end, or to the end of its time, with bounded memory.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::time::TimeSpec;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
@@ -35,7 +36,29 @@ pub(crate) enum NotEnded {
 /// Runs a program in a process group of its own, without input, and waits until it ends or its time
 /// is up. What is left of the group then is killed: a look leaves nothing behind.
 pub(crate) fn run(command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    run_with(Stdio::null(), command, deadline)
+}
+
+/// As [`run`], with these few lines as its input.
+pub(crate) fn tell(
+    lines: &str,
+    command: &mut Command,
+    deadline: Instant,
+) -> Result<Ended, NotEnded> {
+    let input = input(lines).map_err(NotEnded::NotStarted)?;
+    run_with(input, command, deadline)
+}
+
+/// A pipe that holds all of it, so that nobody has to wait until it is read.
+fn input(lines: &str) -> io::Result<Stdio> {
+    let (reader, mut writer) = io::pipe()?;
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    writer.write_all(lines.as_bytes())?;
+    Ok(Stdio::from(reader))
+}
+
+fn run_with(input: Stdio, command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(NotEnded::NotStarted)?;
     let mut pipes = [
         child.stdout.take().map(OwnedFd::from).map_or_else(Pipe::closed, Pipe::new),
@@ -60,6 +83,7 @@ pub(crate) fn run(command: &mut Command, deadline: Instant) -> Result<Ended, Not
 /// waited for: a child of the child may hold them for ever.
 fn wait(child: &Child, pipes: &mut [Pipe; 2], deadline: Instant) -> bool {
     let mut pause = Duration::from_millis(1);
+    let mut is_silent = false;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -69,9 +93,13 @@ fn wait(child: &Child, pipes: &mut [Pipe; 2], deadline: Instant) -> bool {
             .iter()
             .filter_map(|pipe| Some(PollFd::new(pipe.fd.as_ref()?.as_fd(), PollFlags::POLLIN)))
             .collect();
-        let timeout = PollTimeout::try_from(left.min(pause)).unwrap_or(PollTimeout::ZERO);
+        if open.is_empty() && !is_silent {
+            // It ends within a moment, and nothing wakes whoever waits for that.
+            (is_silent, pause) = (true, Duration::from_micros(50));
+        }
+        let timeout = TimeSpec::from(left.min(pause));
         // An interrupted wait is a short one.
-        let _ = poll(&mut open, timeout);
+        let _ = ppoll(&mut open, Some(timeout), None);
         drop(open);
         let ended = has_ended(child);
         for pipe in &mut *pipes {

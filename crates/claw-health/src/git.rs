@@ -38,26 +38,49 @@ impl<'a> Repository<'a> {
         Self { folder, owner, deadline }
     }
 
-    /// Where it stands.
-    pub(crate) fn head(&self) -> Result<Head, String> {
+    /// Where it stands, and what else is wrong with it.
+    pub(crate) fn state(&self) -> Result<(Head, Option<String>), String> {
+        // The commit, its tree, and the index: of that a path that it cannot hold, so that all of it
+        // is read and nothing found.
+        const QUESTIONS: &str = "HEAD\nHEAD^{tree}\n:.git\n";
+        let answer = self.tell(QUESTIONS, &["cat-file", "--batch"])?;
+        let answer = if answer.status.success() { parse(&answer.stdout) } else { None };
+        // What the matter is takes more questions, each of which can fail by itself.
+        match answer {
+            Some(Batch::Commit(at)) => Ok((Head::Commit(at), None)),
+            Some(Batch::NoCommit) => Ok((self.without_commit()?, None)),
+            None => {
+                let head = self.head()?;
+                let trouble = self.trouble(&head)?;
+                Ok((head, trouble))
+            }
+        }
+    }
+
+    fn head(&self) -> Result<Head, String> {
         let commit = self.run(&["cat-file", "commit", "HEAD"])?;
         if commit.status.success() {
             let text = String::from_utf8_lossy(&commit.stdout);
             return Ok(committed(&text)
                 .map_or_else(|| Head::Broken("its last commit has no date".into()), Head::Commit));
         }
-        // Why there is none is told by two more questions: is there a branch, and does it lead to
-        // anything?
+        self.without_commit()
+    }
+
+    /// Why there is no commit: is there a branch, and does it lead to anything?
+    fn without_commit(&self) -> Result<Head, String> {
         let branch = self.run(&["symbolic-ref", "--quiet", "HEAD"])?;
         let refs = self.run(&["for-each-ref", "--count=1"])?;
         let branch = String::from_utf8_lossy(&branch.stdout).trim().to_owned();
         let is_new = !branch.is_empty() && refs.stdout.is_empty() && refs.stderr.is_empty();
-        Ok(if is_new { Head::Unborn(branch) } else { Head::Broken(complaint(&commit)) })
+        if is_new {
+            return Ok(Head::Unborn(branch));
+        }
+        Ok(Head::Broken(complaint(&self.run(&["cat-file", "commit", "HEAD"])?)))
     }
 
     /// Can its index and the tree of its last commit be read? What git said where they cannot.
-    pub(crate) fn trouble(&self, head: &Head) -> Result<Option<String>, String> {
-        // A path that no index holds: all of it is read and nothing written.
+    fn trouble(&self, head: &Head) -> Result<Option<String>, String> {
         let index = self.run(&["ls-files", "--cached", "--", ".git"])?;
         if !index.status.success() {
             return Ok(Some(complaint(&index)));
@@ -72,6 +95,10 @@ impl<'a> Repository<'a> {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Ended, String> {
+        self.tell("", arguments)
+    }
+
+    fn tell(&self, input: &str, arguments: &[&str]) -> Result<Ended, String> {
         let mut command = Command::new("git");
         command.env_clear().envs([
             ("GIT_CONFIG_NOSYSTEM", "1"),
@@ -101,7 +128,7 @@ impl<'a> Repository<'a> {
             // With the user the further groups of root are left as well.
             command.gid(self.owner.gid).uid(self.owner.uid);
         }
-        let ended = child::run(command.args(arguments), self.deadline);
+        let ended = child::tell(input, command.args(arguments), self.deadline);
         let ended = ended.map_err(|why| match why {
             NotEnded::NotStarted(error) => format!("cannot run 'git': {error}"),
             NotEnded::Late => format!("'git {}' did not end in time", arguments[0]),
@@ -111,6 +138,31 @@ impl<'a> Repository<'a> {
         }
         Ok(ended)
     }
+}
+
+/// What `git cat-file --batch` said of the commit, its tree and the index, where all is well.
+#[derive(Debug, PartialEq)]
+enum Batch {
+    /// A commit of that time, with a tree.
+    Commit(i64),
+    /// There is no commit, or it leads nowhere.
+    NoCommit,
+}
+
+/// Each answer is `ID KIND BYTES`, a line, then so many bytes and a line's end; or a line with the
+/// question and `missing`. A tree may be larger than what is kept.
+fn parse(answer: &[u8]) -> Option<Batch> {
+    if answer == b"HEAD missing\nHEAD^{tree} missing\n:.git missing\n" {
+        return Some(Batch::NoCommit);
+    }
+    let end = answer.iter().position(|byte| *byte == b'\n')?;
+    let (head, rest) = (str::from_utf8(&answer[..end]).ok()?, &answer[end + 1..]);
+    let (_, size) = head.split_once(" commit ")?;
+    let (commit, rest) = rest.split_at_checked(size.parse().ok()?)?;
+    let head =
+        String::from_utf8_lossy(rest.strip_prefix(b"\n")?.split(|byte| *byte == b'\n').next()?);
+    head.split_once(" tree ")?;
+    committed(&String::from_utf8_lossy(commit)).map(Batch::Commit)
 }
 
 /// What git complained of: its own words on the first line that has any.
@@ -133,6 +185,29 @@ fn committed(commit: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_answers_of_a_batch_are_read() {
+        let id = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+        let commit = format!("tree {id}\ncommitter A <a@example.org> 7 +0000\n\nwords\n");
+        let head = format!("{id} commit {}\n{commit}\n", commit.len());
+        for (answer, expected) in [
+            (format!("{head}{id} tree 3\n\u{0}b\n\n:.git missing\n"), Some(Batch::Commit(7))),
+            // The rest of a large tree is not kept.
+            (format!("{head}{id} tree 900000\nabc"), Some(Batch::Commit(7))),
+            (
+                "HEAD missing\nHEAD^{tree} missing\n:.git missing\n".to_owned(),
+                Some(Batch::NoCommit),
+            ),
+            (format!("{head}HEAD^{{tree}} missing\n:.git missing\n"), None),
+            (format!("{id} commit 900\n{commit}\n"), None),
+            (format!("{id} commit 99999999999999999999\n"), None),
+            (format!("{id} tag 1\n\n\n"), None),
+            (String::new(), None),
+        ] {
+            assert_eq!(parse(answer.as_bytes()), expected, "{answer}");
+        }
+    }
 
     #[test]
     fn the_time_of_a_commit_is_the_committers() {

@@ -89,10 +89,7 @@ fn run(look: &Look) -> Found {
     } else {
         let folder = beneath.path().map_err(|error| format!("cannot find '{told}': {error}"))?;
         let repository = Repository::new(&folder, owner, Instant::now() + half);
-        let told = repository.head().and_then(|head| {
-            let trouble = repository.trouble(&head)?;
-            Ok(Asked::Told(head, trouble))
-        });
+        let told = repository.state().map(|(head, trouble)| Asked::Told(head, trouble));
         told.unwrap_or_else(Asked::Unknown)
     };
     let lock_seconds = beneath.meta(".git/index.lock").and_then(|meta| {
