@@ -3,6 +3,7 @@
 #![allow(clippy::panic, reason = "a test that finds something wrong panics")]
 
 pub mod fake_gateway;
+pub mod testbed;
 
 use std::fs::OpenOptions;
 use std::io::Write;

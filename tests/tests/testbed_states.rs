@@ -3,79 +3,8 @@
 //! Each suite boots hosts of its own with `scripts/testbed`; where there can be none, the test says
 //! so and passes.
 
-#![allow(clippy::panic, reason = "a test that finds something wrong panics")]
-
-use std::path::Path;
-use std::process::Command;
-
-use claw_tests::{assert_fits_the_schema, skip};
+use claw_tests::testbed::{Host, mismatches};
 use serde_json::Value;
-
-/// A host of the test bed, with the tools on /opt/bind.
-struct Host {
-    name: String,
-}
-
-fn testbed(suite: &str) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    let tools = assert_cmd::cargo::cargo_bin("claw-health");
-    let mut command = Command::new(root.join("scripts/testbed"));
-    command.env("SUITE", suite).env("BIND", tools.parent().expect("a folder"));
-    command
-}
-
-impl Host {
-    /// A host that has just booted, by default a container; nothing where the machine cannot have
-    /// one.
-    fn boot(suite: &str, purpose: &str, kind: &[&str]) -> Option<Self> {
-        const CANNOT: i32 = 69;
-        let name = format!("{purpose}-{suite}");
-        // One that an interrupted test left is in an unknown state.
-        let _ = testbed(suite).args(["down", &name]).output();
-        let why = match testbed(suite).arg("up").args(kind).arg(&name).output() {
-            Ok(output) if output.status.success() => return Some(Self { name }),
-            Ok(output) if output.status.code() == Some(CANNOT) => {
-                String::from_utf8_lossy(&output.stderr).trim().to_owned()
-            }
-            Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-            Err(error) => format!("cannot run scripts/testbed: {error}"),
-        };
-        skip(&format!("claw-health on {suite}: {why}"));
-        None
-    }
-
-    /// Runs a command inside as this user, and gives what it wrote.
-    fn run(&self, user: &str, command: &[&str]) -> String {
-        let mut exec = testbed("");
-        exec.arg("exec");
-        if user != "root" {
-            exec.args(["-u", user]);
-        }
-        let output = exec.arg(&self.name).args(command).output().expect("it runs");
-        assert!(
-            output.stderr.is_empty(),
-            "{command:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).expect("UTF-8")
-    }
-
-    /// What claw-health finds at these targets.
-    fn health(&self, user: &str, arguments: &[&str]) -> Vec<Value> {
-        let tool = ["/opt/bind/claw-health", "--user", "dev", "--format", "json"];
-        let text = self.run(user, &[&tool, arguments].concat());
-        let records: Vec<Value> =
-            text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
-        records.iter().for_each(assert_fits_the_schema);
-        records
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _ = testbed("").args(["down", &self.name]).output();
-    }
-}
 
 /// A unit of `states.sh`, the state that claw-health has to give it, the status and the severity,
 /// and words of the message and the remedy.
@@ -98,28 +27,6 @@ const STATES: &[(&str, &str, &str, &[&str])] = &[
     ("oldlimit", "active", "warn WARNING", &["MemoryLimit=", "write MemoryMax="]),
     ("missing", "missing", "warn WARNING", &["there is no such unit"]),
 ];
-
-/// Everything that a record does not say as it should.
-fn mismatches(
-    seen_by: &str,
-    record: &Value,
-    (state, loud, words): (&str, &str, &[&str]),
-) -> Vec<String> {
-    let text = |key: &str| record[key].as_str().unwrap_or_default();
-    let said = format!("{} {}", text("message"), text("remedy"));
-    let mut wrong = Vec::new();
-    if record["data"]["state"] != state {
-        wrong.push(format!("state {}, not {state}", record["data"]["state"]));
-    }
-    let is = format!("{} {}", text("status"), text("severity"));
-    if is != loud {
-        wrong.push(format!("{is}, not {loud}"));
-    }
-    wrong.extend(
-        words.iter().filter(|word| !said.contains(**word)).map(|word| format!("no {word:?}")),
-    );
-    wrong.iter().map(|wrong| format!("{seen_by}, {}: {wrong}: {said}", text("subject"))).collect()
-}
 
 fn every_state_is_told(suite: &str) {
     let Some(host) = Host::boot(suite, "states", &[]) else { return };

@@ -1,0 +1,120 @@
+//! Hosts of the test bed, with the tools on /opt/bind, and what claw-health finds there.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::{assert_fits_the_schema, skip};
+
+/// The machine lacks what is needed, and the last line of stderr says what.
+const CANNOT: i32 = 69;
+
+/// A host of the test bed; it is shut down when it is dropped.
+#[derive(Debug)]
+pub struct Host {
+    name: String,
+}
+
+/// What a record has to say: the state (empty where its check has none), the status and the
+/// severity, and words of the message and the remedy.
+pub type Expected<'a> = (&'a str, &'a str, &'a [&'a str]);
+
+fn testbed(suite: &str) -> Command {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let tools = assert_cmd::cargo::cargo_bin("claw-health");
+    let mut command = Command::new(root.join("scripts/testbed"));
+    command.env("SUITE", suite).env("BIND", tools.parent().expect("a folder"));
+    command
+}
+
+/// Runs the test bed: done, or the reason why it cannot be done on this machine.
+fn done(command: &mut Command) -> Result<(), String> {
+    match command.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            assert_eq!(output.status.code(), Some(CANNOT), "{why}");
+            Err(why)
+        }
+        Err(error) => Err(format!("cannot run scripts/testbed: {error}")),
+    }
+}
+
+impl Host {
+    /// A host that has just booted, by default a container; nothing where the machine cannot have
+    /// one.
+    pub fn boot(suite: &str, purpose: &str, kind: &[&str]) -> Option<Self> {
+        let name = format!("{purpose}-{suite}");
+        // One that an interrupted test left is in an unknown state.
+        let _ = testbed(suite).args(["down", &name]).output();
+        let up = done(testbed(suite).arg("up").args(kind).arg(&name));
+        up.map_err(|why| skip(&format!("claw-health on {suite}: {why}"))).ok()?;
+        Some(Self { name })
+    }
+
+    /// Sets up a real OpenClaw gateway of user dev; false where it cannot be had.
+    pub fn openclaw(&self) -> bool {
+        let set_up = done(testbed("").args(["openclaw", &self.name]));
+        set_up.map_err(|why| skip(&format!("claw-health and a real OpenClaw: {why}"))).is_ok()
+    }
+
+    fn execute(&self, user: &str, command: &[&str]) -> Output {
+        let mut exec = testbed("");
+        exec.arg("exec");
+        if user != "root" {
+            exec.args(["-u", user]);
+        }
+        exec.arg(&self.name).args(command).output().expect("it runs")
+    }
+
+    /// Runs a command inside as this user, and gives what it wrote.
+    pub fn run(&self, user: &str, command: &[&str]) -> String {
+        let output = self.execute(user, command);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.stderr.is_empty(), "{command:?}: {stderr}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Runs lines of shell inside as dev, who owns the gateway; they have to succeed.
+    pub fn shell(&self, lines: &str) -> String {
+        let output = self.execute("dev", &["bash", "-euc", lines]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{lines}: {stderr}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// What claw-health finds at these targets.
+    pub fn health(&self, user: &str, arguments: &[&str]) -> Vec<Value> {
+        let tool = ["/opt/bind/claw-health", "--user", "dev", "--format", "json"];
+        let text = self.run(user, &[&tool, arguments].concat());
+        let records: Vec<Value> =
+            text.lines().map(|line| serde_json::from_str(line).expect("a record")).collect();
+        records.iter().for_each(assert_fits_the_schema);
+        records
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = testbed("").args(["down", &self.name]).output();
+    }
+}
+
+/// Everything that a record does not say as it should.
+pub fn mismatches(seen_by: &str, record: &Value, (state, loud, words): Expected) -> Vec<String> {
+    let text = |key: &str| record[key].as_str().unwrap_or_default();
+    let said = format!("{} {}", text("message"), text("remedy"));
+    let mut wrong = Vec::new();
+    if record["data"]["state"].as_str().unwrap_or_default() != state {
+        wrong.push(format!("state {}, not {state}", record["data"]["state"]));
+    }
+    let is = format!("{} {}", text("status"), text("severity"));
+    if is != loud {
+        wrong.push(format!("{is}, not {loud}"));
+    }
+    wrong.extend(
+        words.iter().filter(|word| !said.contains(**word)).map(|word| format!("no {word:?}")),
+    );
+    wrong.iter().map(|wrong| format!("{seen_by}, {}: {wrong}: {said}", text("subject"))).collect()
+}
