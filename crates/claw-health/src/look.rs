@@ -67,7 +67,9 @@ pub(crate) fn look<E>(
         })
         .collect();
     let waits = |number: &usize| targets[*number].check.waits;
-    let (waiting, at_once): (Vec<_>, Vec<_>) = (0..targets.len()).partition(waits);
+    let (mut waiting, at_once): (Vec<_>, Vec<_>) = (0..targets.len()).partition(waits);
+    // What takes longest is begun first.
+    waiting.sort_by_key(|number| !targets[*number].check.runs_programs());
     let mut side =
         SideBySide::new(waiting.into_iter().map(|number| (number, looks[number].clone())));
     side.start_another();

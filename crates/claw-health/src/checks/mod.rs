@@ -113,6 +113,13 @@ pub(crate) enum Needs {
     Gateway,
 }
 
+impl Check {
+    /// Does it run other programs, which take longer than most answers?
+    pub(crate) fn runs_programs(&self) -> bool {
+        matches!(self.name, "exec" | "workspace")
+    }
+}
+
 /// The targets that apply to this box, and one finding for each thing that is not there.
 pub(crate) fn applicable(host: &Host, skip: &[String]) -> (Vec<Target>, Vec<Finding>) {
     let absences = absences(host);
