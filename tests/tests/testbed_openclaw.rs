@@ -3,6 +3,8 @@
 //!
 //! Where the gateway cannot be had, the test says so and passes.
 
+#![allow(clippy::print_stderr, reason = "a test that takes minutes tells its story as it goes")]
+
 use std::time::{Duration, Instant};
 
 use claw_tests::testbed::{Expected, Host, mismatches};
