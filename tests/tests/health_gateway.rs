@@ -33,7 +33,7 @@ const MODES: &[[&str; 4]] = &[
     [
         "draining",
         "starting",
-        "warn WARNING starting: it drains before it stops or starts anew",
+        "warn INFO starting: it drains before it stops or starts anew",
         "pass",
     ],
     [
