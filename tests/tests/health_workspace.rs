@@ -310,5 +310,5 @@ fn a_repository_that_hangs_is_cut_off() {
     workspace.write("skills/one/.git/HEAD", "");
     let record = workspace.look();
     assert_begins(&record, "warn commits leave out what is in nested repositories: skills/one; ");
-    assert!(record["message"].as_str().unwrap().ends_with("'git ls-files' did not end in time"));
+    assert!(record["message"].as_str().unwrap().ends_with("'git cat-file' did not end in time"));
 }

@@ -33,7 +33,7 @@ const HOUR: f64 = 3600.0;
 /// An archive of nothing at all is as large as this; a good one never is.
 const EMPTY_BYTES: f64 = 100.0;
 
-/// How claw-rollback names its archives, in UTC.
+/// How the archives of the workspace are named, in UTC.
 const STAMP: &[BorrowedFormatItem<'_>] =
     format_description!("workspace-[year][month][day]-[hour][minute][second]");
 
@@ -85,7 +85,7 @@ fn seen(host: &Host, folder: &Path, name: String) -> Option<Archive> {
     Some(Archive { name, size_bytes: meta.len() as f64, age_seconds })
 }
 
-/// `workspace-20260131-235959.tar.zst` of claw-rollback, and any `.tar.gz`, as OpenClaw makes them.
+/// `workspace-20260131-235959.tar.zst`, and any `.tar.gz`, as OpenClaw makes them.
 fn is_archive(name: &str) -> bool {
     let is_ours = || stamp(name).is_some() && name.contains(".tar");
     let is_whole = ![".tmp", ".part", ".partial", ".sha256", ".json"]

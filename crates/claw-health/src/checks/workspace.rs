@@ -117,7 +117,7 @@ fn git_runs(look: &Look, uid: u32) -> bool {
         .any(|pid| processes::owner(host, pid) == Some(uid) && processes::runs(host, pid, "git"))
 }
 
-const RESTORE: &str = "put the files back, from a backup or with git: claw-rollback(1)";
+const RESTORE: &str = "put the files back, from a backup or with git";
 
 /// One thing that is to be said of the workspace.
 struct Remark(Status, String, Option<String>);
@@ -170,7 +170,7 @@ fn repository(seen: &Seen, now: i64) -> Option<Remark> {
     );
     let broken = |why: &str| {
         let remedy = format!(
-            "see what can be saved, as its owner: git -C '{folder}' fsck; or restore a backup: claw-rollback(1)"
+            "see what can be saved, as its owner: git -C '{folder}' fsck; or restore a backup"
         );
         Remark(Status::Fail, format!("its git repository is broken: {why}"), Some(remedy))
     };
