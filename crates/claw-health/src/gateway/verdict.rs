@@ -224,6 +224,8 @@ impl Seen {
 
     fn without_readiness(&self) -> (State, Finding) {
         let why = match self.readiness.as_ref().map(|probe| &probe.outcome) {
+            // Some releases say that they live to whoever asks.
+            Some(Ok(answer)) if answers::is_proxied(answer) => return self.proxied(),
             Some(Ok(answer)) => described(answer),
             Some(Err(failure)) => failure.to_string(),
             None => "there was no time left to ask".to_owned(),

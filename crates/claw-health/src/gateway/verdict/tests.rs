@@ -144,6 +144,10 @@ fn m2_the_real_answers_are_told_apart() {
             "warn Warning degraded: it lives, and refuses what the proxy before it passes on (403 proxy_attribution_required)",
         ),
         (
+            alive(json(403, PROXIED), json(403, PROXIED)),
+            "warn Warning degraded: it lives, and refuses what the proxy before it passes on (403 proxy_attribution_required)",
+        ),
+        (
             seen(answer(200, "text/html; charset=utf-8", "<html>")),
             "fail Critical dead: another program answers at 127.0.0.1:18789: status 200 and text/html",
         ),
