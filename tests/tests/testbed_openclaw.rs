@@ -307,7 +307,7 @@ fn cries_wolf(host: &Host) -> Vec<String> {
 /// The gateway would refuse a look that brought a forwarding header, so none did.
 fn refuses_forwarded(host: &Host) -> Option<String> {
     let request = r"exec 3<>/dev/tcp/127.0.0.1/18789
-printf 'GET /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n' >&3
+printf 'GET /readyz HTTP/1.0\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n' >&3
 head -n1 <&3";
     let answer = host.shell(request);
     (!answer.contains("403")).then(|| format!("a forwarding header is not refused: {answer}"))
