@@ -47,7 +47,7 @@ impl Host {
     pub fn boot(suite: &str, purpose: &str, kind: &[&str]) -> Option<Self> {
         let name = format!("{purpose}-{suite}");
         // One that an interrupted test left is in an unknown state.
-        let _ = testbed(suite).args(["down", &name]).output();
+        let _ = testbed(suite).args(["destroy", &name]).output();
         let up = done(testbed(suite).arg("up").args(kind).arg(&name));
         up.map_err(|why| skip(&format!("claw-health on {suite}: {why}"))).ok()?;
         Some(Self { name })
@@ -97,7 +97,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let _ = testbed("").args(["down", &self.name]).output();
+        let _ = testbed("").args(["destroy", &self.name]).output();
     }
 }
 
