@@ -78,32 +78,51 @@ fn a_limit_comes_from_a_flag_a_variable_or_a_file() {
     assert_eq!(limit(&from_variable), 98);
 }
 
+/// A box for claw-health with a settings file in a home, which anybody may run.
+fn home_with(settings: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(assert_cmd::cargo::cargo_bin("claw-health"), folder.path().join("claw-health"))
+        .unwrap();
+    fs::create_dir_all(folder.path().join("claw")).unwrap();
+    fs::write(folder.path().join("claw/claw.env"), settings).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+fn look_from(home: &tempfile::TempDir, as_nobody: bool) -> std::process::Output {
+    const NOBODY: u32 = 65_534;
+    let mut command = std::process::Command::new(home.path().join("claw-health"));
+    command.args(["--format", "json", "disk:/"]).env("XDG_CONFIG_HOME", home.path());
+    command.env_remove("CLAW_DISK_WARN");
+    if as_nobody && nix::unistd::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command.output().unwrap()
+}
+
 /// Root heeds no file in a home: `sudo` may have left `HOME` pointing at one that an agent writes.
 #[test]
 fn the_file_in_a_home_counts_for_everybody_but_root() {
-    let folder = tempfile::tempdir().unwrap();
-    let health = folder.path().join("claw-health");
-    fs::copy(assert_cmd::cargo::cargo_bin("claw-health"), &health).unwrap();
-    fs::create_dir_all(folder.path().join("claw")).unwrap();
-    fs::write(folder.path().join("claw/claw.env"), "# mine\nCLAW_DISK_WARN='97'\n").unwrap();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let limit_for = |user: Option<u32>| {
-        let mut command = std::process::Command::new(&health);
-        command.args(["--format", "json", "disk:/"]).env("XDG_CONFIG_HOME", folder.path());
-        command.env_remove("CLAW_DISK_WARN");
-        if let Some(user) = user {
-            command.uid(user).gid(user);
-        }
-        let line = command.output().unwrap().stdout;
-        serde_json::from_slice::<serde_json::Value>(&line).unwrap()["data"]["used_warn_percent"]
-            .clone()
+    let home = home_with("# mine\nCLAW_DISK_WARN='97'\n");
+    let limit = |as_nobody| {
+        let line = look_from(&home, as_nobody).stdout;
+        let record: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        record["data"]["used_warn_percent"].clone()
     };
-    const NOBODY: u32 = 65_534;
+    assert_eq!(limit(true), 97);
     if nix::unistd::geteuid().is_root() {
-        assert_eq!((limit_for(None), limit_for(Some(NOBODY))), (80.into(), 97.into()));
-    } else {
-        assert_eq!(limit_for(None), 97);
+        assert_eq!(limit(false), 80);
     }
+}
+
+/// A setting that is lost in silence is a limit that nobody keeps.
+#[test]
+fn a_settings_file_that_cannot_be_used_is_wrong_usage() {
+    let home = home_with("CLAW_DISK_WARN=$(x)\n");
+    let look = look_from(&home, true);
+    assert_eq!((look.status.code(), look.stdout.as_slice()), (Some(2), &b""[..]));
+    let said = String::from_utf8(look.stderr).unwrap();
+    assert!(said.contains("claw.env': line 1: a shell and systemd differ"), "{said}");
 }
 
 #[test]
@@ -209,6 +228,99 @@ fn a_file_is_replaced_whole_and_readable_for_the_collector() {
     assert!(fs::read_to_string(&file).unwrap().starts_with("# HELP claw_"));
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+}
+
+/// A device, a pipe or a folder is not made into a file; what a link leads to is replaced, and keeps
+/// its mode.
+#[test]
+fn what_is_no_file_is_not_replaced_and_a_link_stays_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let made = std::process::Command::new("mkfifo").arg(path("pipe")).status().unwrap();
+    assert!(made.success());
+    fs::write(path("file"), "old").unwrap();
+    fs::set_permissions(path("file"), fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("file", path("link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", path("dangling")).unwrap();
+    for (name, why) in [
+        ("pipe", "it is there and not a regular file"),
+        (".", "it is there and not a regular file"),
+        ("dangling", "No such file or directory (os error 2)"),
+        ("none/file", "No such file or directory (os error 2)"),
+    ] {
+        let look = health(&["memory", "--output", &path(name)]);
+        let expected = format!("claw-health: cannot write '{}': {why}\n", path(name));
+        let began = look.stderr.split(" at path ").next().unwrap().to_owned();
+        assert_eq!((look.status, began.trim_end()), (2, expected.trim_end()), "{name}");
+    }
+    assert_eq!(health(&["memory", "--output", &path("link")]).stderr, "");
+    assert!(fs::symlink_metadata(path("link")).unwrap().is_symlink());
+    assert!(fs::read_to_string(path("file")).unwrap().starts_with('{'));
+    assert_eq!(fs::metadata(path("file")).unwrap().permissions().mode() & 0o777, 0o640);
+    assert!(health(&["memory", "--output", "-"]).stdout.starts_with('{'));
+}
+
+#[test]
+fn nothing_is_looked_at_twice_and_nothing_left_is_said() {
+    assert_eq!(subjects(&health(&["disk:/", "disk:/", "memory"])), ["disk:/", "memory"]);
+    let look = health(&["disk:/", "--skip", "disk"]);
+    assert_eq!(look.status, 2);
+    assert_eq!(look.stderr, "claw-health: nothing is left to look at: see --only and --skip\n");
+}
+
+#[test]
+fn people_who_ask_for_what_fails_hear_nothing_where_all_passes() {
+    let arguments = ["memory", "--memory-warn", "101", "--memory-fail", "101"];
+    let look = run(tool("claw-health").args(arguments).args(["--failing", "--format", "human"]));
+    assert_eq!((look.status, look.stdout.as_str(), look.stderr.as_str()), (0, "", ""));
+    let asked_by_variable = run(tool("claw-health").args(arguments).env("CLAW_FAILING", "1"));
+    assert_eq!(asked_by_variable.stdout, "");
+}
+
+#[test]
+fn the_help_tells_no_values_and_a_full_disk_is_told() {
+    let help = run(tool("claw-health").arg("--help").env("CLAW_GATEWAY_URL", "http://u:secret@h/"));
+    assert!(help.status == 0 && !help.stdout.contains("secret"), "{}", help.stdout);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let status = std::process::Command::new(assert_cmd::cargo::cargo_bin("claw-health"))
+        .arg("--help")
+        .stdout(full)
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+#[test]
+fn a_complaint_shows_control_characters() {
+    let look = health(&["--disk-warn", "\u{1b}]0;title\u{7}\u{202e}", "disk"]);
+    assert_eq!(look.status, 2);
+    assert!(!look.stderr.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{:?}", look.stderr);
+}
+
+#[test]
+fn performance_data_of_a_plug_in_reach_every_format() {
+    let plugin = "exec:echo 'OK | load=0.5;1;2;0 '\\''a b'\\''=7%'";
+    let of = |format: &str| run(tool("claw-health").args([plugin, "--format", format])).stdout;
+    assert!(of("nagios").contains(" load'=0.5;1;2;0"), "{}", of("nagios"));
+    assert!(of("nagios").contains(" a b'=7%"), "{}", of("nagios"));
+    let metrics = of("textfile");
+    assert!(metrics.contains("claw_exec_performance{subject="), "{metrics}");
+    assert!(metrics.contains("label=\"load\",unit=\"\"} 0.5\n"), "{metrics}");
+}
+
+#[test]
+fn a_tree_of_files_has_no_sockets_and_no_managers() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path().to_str().unwrap();
+    for target in
+        ["tcp:127.0.0.1:1", "http://127.0.0.1:1/", "gateway", "bus:user", "unit", "exec:true"]
+    {
+        let record = health(&["--root", root, target]).record();
+        assert_eq!(record["status"], "unknown", "{record}");
+        let expected = "it needs a running host, and this is a tree of files";
+        assert_eq!(record["message"], expected, "{target}");
+    }
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! What can be asked of claw-health.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::Shell;
 
@@ -24,15 +26,27 @@ pub(crate) struct Args {
     pub(crate) targets: Vec<String>,
 
     /// Only these checks, by name
-    #[arg(long, env = "CLAW_ONLY", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "CLAW_ONLY",
+        hide_env_values = true,
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
     pub(crate) only: Vec<String>,
 
     /// All but these checks, by name
-    #[arg(long, env = "CLAW_SKIP", value_name = "NAMES", value_delimiter = ',')]
+    #[arg(
+        long,
+        env = "CLAW_SKIP",
+        hide_env_values = true,
+        value_name = "NAMES",
+        value_delimiter = ','
+    )]
     pub(crate) skip: Vec<String>,
 
     /// Write only what does not pass
-    #[arg(long, env = "CLAW_FAILING")]
+    #[arg(long, env = "CLAW_FAILING", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(crate) failing: bool,
 
     /// List the checks, their operands and their limits
@@ -40,15 +54,15 @@ pub(crate) struct Args {
     pub(crate) list: bool,
 
     /// How long one check may take before it is cut off
-    #[arg(long, env = "CLAW_TIMEOUT", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(long, env = "CLAW_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) timeout: Duration,
 
     /// How to write; by default for people at a terminal and as JSON lines elsewhere
-    #[arg(long, env = "CLAW_FORMAT", value_name = "FORMAT")]
+    #[arg(long, env = "CLAW_FORMAT", hide_env_values = true, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
 
     /// Write to a file instead, beside it first and then renamed
-    #[arg(long, env = "CLAW_OUTPUT", value_name = "FILE")]
+    #[arg(long, env = "CLAW_OUTPUT", hide_env_values = true, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
     /// The box to look at.
@@ -88,15 +102,13 @@ and ~/.config/claw/claw.env before it for everybody but root.
 
 More in claw-health(1), claw-record(5) and claw(7).";
 
-/// Reads the command line, the environment and the settings file.
-pub(crate) fn parse() -> Args {
-    let mut matches = claw_record::parse(command());
-    match Args::from_arg_matches_mut(&mut matches) {
-        Ok(args) => {
-            Args { settings: Arc::new(Settings::from_matches(&matches, all_settings())), ..args }
-        }
-        Err(error) => error.exit(),
-    }
+/// Reads the command line, the environment and the settings file; an error is the process's end.
+pub(crate) fn parse() -> Result<Args, ExitCode> {
+    let mut matches = claw_record::parse(command())?;
+    let settings = Arc::new(Settings::from_matches(&matches, all_settings()));
+    // What clap took it can also give: the types are those that it was told.
+    let args = Args::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
+    Ok(Args { settings, ..args })
 }
 
 /// The whole command line: the arguments above, and one flag for each setting of a check.

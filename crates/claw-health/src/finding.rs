@@ -156,6 +156,12 @@ impl Measure {
         }
     }
 
+    /// The limit to speak of: the one that was reached, or else the first one.
+    pub(crate) fn limit(&self) -> f64 {
+        let limit = if self.status() == Status::Fail { self.fail } else { self.warn.or(self.fail) };
+        limit.unwrap_or(f64::INFINITY)
+    }
+
     /// `used_percent` and `warn` make `used_warn_percent`: the unit stays at the end.
     fn limit_key(&self, word: &str) -> String {
         match self.key.rsplit_once('_') {

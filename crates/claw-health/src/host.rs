@@ -14,6 +14,7 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::Mode;
 use serde_json::Value;
 
+use crate::files::replace::{make_folder, replace};
 use crate::owner::{self, Owner};
 use crate::systemd::{Manager, Scope};
 
@@ -21,21 +22,22 @@ use crate::systemd::{Manager, Scope};
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Place {
     /// The tree of another host, read in place of this one's
-    #[arg(long, env = "CLAW_ROOT", value_name = "DIR")]
+    #[arg(long, env = "CLAW_ROOT", hide_env_values = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
 
     /// Whose gateway it is; by default yours, or for root that of the user who has one
-    #[arg(long, env = "CLAW_USER", value_name = "NAME")]
+    #[arg(long, env = "CLAW_USER", hide_env_values = true, value_name = "NAME")]
     pub(crate) user: Option<String>,
 
     /// Where the gateway answers; by default the port of its configuration, on 127.0.0.1
-    #[arg(long, env = "CLAW_GATEWAY_URL", value_name = "URL")]
+    #[arg(long, env = "CLAW_GATEWAY_URL", hide_env_values = true, value_name = "URL")]
     pub(crate) gateway_url: Option<String>,
 
     /// The gateway's unit in the user manager
     #[arg(
         long,
         env = "CLAW_GATEWAY_UNIT",
+        hide_env_values = true,
         value_name = "UNIT",
         default_value = "openclaw-gateway.service"
     )]
@@ -45,21 +47,22 @@ pub(crate) struct Place {
     #[arg(
         long,
         env = "CLAW_MONITOR_UNIT",
+        hide_env_values = true,
         value_name = "UNIT",
         default_value = "openclaw-agent-monitor.service"
     )]
     pub(crate) monitor_unit: String,
 
     /// The agents' workspace; by default ~/.openclaw/workspace
-    #[arg(long, env = "CLAW_WORKSPACE", value_name = "DIR")]
+    #[arg(long, env = "CLAW_WORKSPACE", hide_env_values = true, value_name = "DIR")]
     pub(crate) workspace: Option<PathBuf>,
 
     /// Where backups are; by default ~/.openclaw/backups
-    #[arg(long, env = "CLAW_BACKUPS", value_name = "DIR")]
+    #[arg(long, env = "CLAW_BACKUPS", hide_env_values = true, value_name = "DIR")]
     pub(crate) backups: Option<PathBuf>,
 
     /// Where the last look is remembered; by default $STATE_DIRECTORY, then ~/.local/state/claw
-    #[arg(long, env = "CLAW_STATE", value_name = "DIR")]
+    #[arg(long, env = "CLAW_STATE", hide_env_values = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 }
 
@@ -292,7 +295,9 @@ impl Host {
             return Ok(());
         }
         let file = self.memory_file(name);
-        crate::files::replace::replace(&file, value.to_string().as_bytes(), 0o600)
+        let folder = file.parent().unwrap_or(&file);
+        make_folder(folder)
+            .and_then(|()| replace(&file, value.to_string().as_bytes(), 0o600))
             .map_err(|error| format!("cannot write '{}': {error}", file.display()))
     }
 

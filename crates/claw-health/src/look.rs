@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::checks::Found;
+use crate::checks::{Found, Needs};
 use crate::finding::Finding;
 use crate::host::Host;
 use crate::settings::Settings;
@@ -59,6 +59,7 @@ pub(crate) fn look<E>(
         .iter()
         .map(|target| Job {
             run: target.check.run,
+            needs: target.check.needs,
             host: Arc::clone(host),
             settings: Arc::clone(settings),
             operand: target.operand.clone(),
@@ -94,6 +95,7 @@ pub(crate) fn look<E>(
 #[derive(Clone)]
 struct Job {
     run: fn(&Look) -> Found,
+    needs: Needs,
     host: Arc<Host>,
     settings: Arc<Settings>,
     operand: String,
@@ -104,11 +106,17 @@ struct Job {
 impl Job {
     /// Looks. A check that panics has failed, and the others have not.
     fn run(&self) -> Found {
+        /// A check reports before it is given up, also on a box that is busy.
+        const RESERVE: Duration = Duration::from_millis(250);
+        if !self.host.is_running() && self.needs.a_running_host() {
+            return Err("it needs a running host, and this is a tree of files".to_owned());
+        }
+        let reserve = RESERVE.min(self.timeout / 10);
         let look = Look {
             host: Arc::clone(&self.host),
             settings: Arc::clone(&self.settings),
             operand: self.operand.clone(),
-            deadline: Instant::now() + self.timeout,
+            deadline: Instant::now() + self.timeout - reserve,
             subject: self.subject.clone(),
         };
         catch_unwind(AssertUnwindSafe(|| (self.run)(&look)))
@@ -175,7 +183,7 @@ impl SideBySide {
         match self.events.recv_timeout(patience.min(ends.unwrap_or(patience))) {
             Ok((number, Event::Begun(timeout))) => {
                 /// A check that watches its own deadline reports a moment after it.
-                const GRACE: Duration = Duration::from_millis(100);
+                const GRACE: Duration = Duration::from_millis(500);
                 self.running.insert(number, (Instant::now() + timeout + GRACE, timeout));
                 Vec::new()
             }

@@ -24,5 +24,8 @@ mod target;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    claw_record::report("claw-health", run::run(&args::parse()))
+    match args::parse() {
+        Ok(args) => claw_record::report("claw-health", run::run(&args)),
+        Err(end) => end,
+    }
 }

@@ -51,13 +51,23 @@ fn plan(args: &Args, host: &Host) -> Result<(Vec<Target>, Vec<Finding>), Complai
         (asked.iter().map(|text| target::parse(text)).collect::<Result<_, _>>()?, Vec::new())
     };
     targets.retain(wanted);
-    let mut looks = Vec::new();
+    if targets.is_empty() && absent.is_empty() {
+        return Err(Complaint::new("nothing is left to look at: see --only and --skip"));
+    }
+    let mut looks: Vec<Target> = Vec::new();
     for target in targets {
         let subject = target.subject();
         let found = checks::expand(target, host);
         if found.is_empty() && !asked.is_empty() {
             absent.push(Finding::unknown(subject, "there is nothing of that kind on this box"));
         }
+        let is_new = |target: &Target| {
+            !looks.iter().any(|other| {
+                other.check.name == target.check.name && other.operand == target.operand
+            })
+        };
+        let mut found = found;
+        found.retain(is_new);
         looks.extend(found);
     }
     Ok((looks, absent))

@@ -52,6 +52,7 @@ impl Setting {
         let arg = Arg::new(self.name)
             .long(self.name)
             .env(format!("CLAW_{}", self.name.to_uppercase().replace('-', "_")))
+            .hide_env_values(true)
             .value_name(self.unit.to_uppercase())
             .help(self.help());
         match self.default {

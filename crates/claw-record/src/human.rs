@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::record::{Record, Severity, Status};
 
@@ -12,13 +12,16 @@ use crate::record::{Record, Severity, Status};
 pub struct Style {
     /// With colours.
     pub colour: bool,
-    /// The width of the column of subjects; a longer one moves its own message only.
+    /// The width of the column of subjects; the message of a longer one stands below it.
     pub subject_width: usize,
+    /// The width of the terminal, where messages are broken between words; remedies never are, as
+    /// they are there to be copied.
+    pub width: Option<usize>,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { colour: false, subject_width: 32 }
+        Self { colour: false, subject_width: 32, width: None }
     }
 }
 
@@ -30,20 +33,37 @@ impl Style {
     /// A style whose column holds every one of these subjects, within reason.
     pub fn for_subjects<'a>(self, subjects: impl Iterator<Item = &'a str>) -> Self {
         const WIDEST: usize = 48;
+        let most = self.width.map_or(WIDEST, |width| WIDEST.min(width / 3));
         let widest = subjects.map(|subject| shown(subject).width()).max().unwrap_or(0);
-        Self { subject_width: widest.min(WIDEST), ..self }
+        Self { subject_width: widest.min(most), ..self }
     }
 
-    /// The record as one line for people, and a second one where there is a remedy.
+    /// The record as a line for people, or as many as the terminal needs, and the remedy below it.
     pub fn lines(self, record: &Record) -> String {
         let status = record.status.to_string();
         let subject = shown(&record.subject);
         let mut text = String::new();
         self.paint(&mut text, colour(record), &status);
         let gap = STATUS_WIDTH.saturating_sub(status.width()).max(1);
-        let pad = self.subject_width.saturating_sub(subject.width()) + 2;
+        let message = shown(&record.message);
+        let indent = STATUS_WIDTH + self.subject_width + 2;
+        let pad = indent.saturating_sub(STATUS_WIDTH + subject.width());
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{:gap$}{subject}{:pad$}{}", "", "", shown(&record.message));
+        let _ = write!(text, "{:gap$}{subject}", "");
+        let mut lines = wrapped(&message, self.width.map(|width| width.saturating_sub(indent)));
+        match lines.next() {
+            Some(first) if pad >= 2 || self.width.is_none() => {
+                let pad = pad.max(2);
+                let _ = writeln!(text, "{:pad$}{first}", "");
+            }
+            Some(first) => {
+                let _ = writeln!(text, "\n{:indent$}{first}", "");
+            }
+            None => text.push('\n'),
+        }
+        for line in lines {
+            let _ = writeln!(text, "{:indent$}{line}", "");
+        }
         if let Some(remedy) = &record.remedy {
             text.push_str(&" ".repeat(STATUS_WIDTH));
             self.paint(&mut text, DIM, &format!("→ {}", shown(remedy)));
@@ -61,6 +81,37 @@ impl Style {
             text.push_str(words);
         }
     }
+}
+
+/// The text in pieces no wider than `width`, broken between words where that can be.
+fn wrapped(text: &str, width: Option<usize>) -> impl Iterator<Item = &str> {
+    /// A column that is narrower than this is no help.
+    const NARROWEST: usize = 24;
+    let width = width.map_or(usize::MAX, |width| width.max(NARROWEST));
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        if rest.width() <= width {
+            return Some(std::mem::take(&mut rest));
+        }
+        let mut room = width;
+        let fits = |(_, character): &(usize, char)| {
+            let needs = character.width().unwrap_or(0);
+            let fits = needs <= room;
+            room = room.saturating_sub(needs);
+            fits
+        };
+        let end = rest.char_indices().take_while(fits).last();
+        let end = end.map_or(rest.len(), |(at, character)| at + character.len_utf8());
+        let (line, after) = match rest[..end].rfind(' ').filter(|_| !rest[end..].starts_with(' ')) {
+            Some(space) if space > 0 => (&rest[..space], &rest[space + 1..]),
+            _ => (&rest[..end], rest[end..].trim_start_matches(' ')),
+        };
+        rest = after;
+        Some(line)
+    })
 }
 
 fn colour(record: &Record) -> &'static str {
@@ -107,13 +158,44 @@ mod tests {
         let source = Source::on("t", "h".into());
         let mut record = source.record("check", "disk:/", Status::Warn, "81 % used");
         record.remedy = Some("prune".into());
-        let plain = Style { colour: false, subject_width: 10 };
+        let plain = Style { colour: false, subject_width: 10, width: None };
         assert_eq!(plain.lines(&record), "warn    disk:/      81 % used\n        → prune\n");
-        let coloured = Style { colour: true, subject_width: 10 };
+        let coloured = Style { colour: true, subject_width: 10, width: None };
         assert_eq!(
             coloured.lines(&record),
             "\x1b[33mwarn\x1b[0m    disk:/      81 % used\n        \x1b[2m→ prune\x1b[0m\n"
         );
+    }
+
+    #[test]
+    fn a_message_is_broken_between_words_and_a_remedy_is_not() {
+        let source = Source::on("t", "h".into());
+        let message = "81.2 % of 40.0 GB in use, 7.5 GB available; limit 80 %";
+        let mut record = source.record("check", "disk:/", Status::Warn, message);
+        record.remedy = Some("find what grew: du -xh '/' | sort -h | tail".into());
+        let narrow = Style { colour: false, subject_width: 6, width: Some(40) };
+        assert_eq!(
+            narrow.lines(&record),
+            "warn    disk:/  81.2 % of 40.0 GB in\n                use, 7.5 GB available;\n                \
+             limit 80 %\n        → find what grew: du -xh '/' | sort -h | tail\n"
+        );
+        let longer = Style { subject_width: 3, ..narrow };
+        assert!(longer.lines(&record).starts_with("warn    disk:/\n             81.2 % of"));
+    }
+
+    #[test]
+    fn every_piece_fits_and_nothing_is_lost() {
+        for text in [
+            "",
+            "a",
+            "数据数据 数据数据数据数据数据数据数据",
+            "x ".repeat(60).trim_end(),
+            &"y".repeat(100),
+        ] {
+            let pieces: Vec<_> = wrapped(text, Some(24)).collect();
+            assert!(pieces.iter().all(|piece| piece.width() <= 24), "{text}: {pieces:?}");
+            assert_eq!(pieces.concat().replace(' ', ""), text.replace(' ', ""));
+        }
     }
 
     #[test]

@@ -5,26 +5,46 @@
 //! everybody else. Only `CLAW_…` keys that a tool knows are used.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{ArgMatches, Command};
 
-use crate::exit::{Complaint, complain};
+use crate::exit::{Complaint, report};
+use crate::human::shown;
 
 /// Reads the command line of `command`, with the settings file behind the environment.
 ///
-/// On wrong usage, and after `--help`, the process ends here, as clap does it. A settings file that
-/// cannot be used is named on standard error, and the tool goes on without it.
-pub fn parse(mut command: Command) -> ArgMatches {
+/// The outer error is the end of the process: help was written, or the usage was wrong and that was
+/// said, with control characters shown. A settings file that cannot be used is wrong usage too: what
+/// it would have set is not in force.
+pub fn parse(command: Command) -> Result<ArgMatches, ExitCode> {
     let tool = command.get_name().to_owned();
-    match settings() {
-        Ok(settings) if settings.is_empty() => {}
-        Ok(settings) => command = with_settings(command, &settings),
-        Err(complaint) => complain(&tool, &complaint.to_string()),
-    }
-    command.get_matches()
+    let end = |complaint: Complaint| report(&tool, Err(complaint));
+    let settings = settings().map_err(end)?;
+    let command = if settings.is_empty() { command } else { with_settings(command, &settings) };
+    command.try_get_matches().map_err(|error| match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let written = error.print().and_then(|()| io::stdout().flush());
+            match written {
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    end(Complaint::new(format!("cannot write standard output: {error}")))
+                }
+                _ => ExitCode::SUCCESS,
+            }
+        }
+        _ => {
+            for line in error.to_string().lines() {
+                // There is nobody left to tell when standard error cannot be written.
+                let _ = writeln!(io::stderr(), "{}", shown(line));
+            }
+            ExitCode::from(2)
+        }
+    })
 }
 
 /// Makes each setting the default of the argument that has its variable.
@@ -70,7 +90,12 @@ fn read(file: &Path) -> Result<Vec<(String, String)>, Complaint> {
     let name = file.display().to_string();
     let meta = match std::fs::metadata(file) {
         Ok(meta) => meta,
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            ) =>
+        {
             return Ok(Vec::new());
         }
         Err(error) => return Err(Complaint::cannot("read", &name, error)),
@@ -80,9 +105,9 @@ fn read(file: &Path) -> Result<Vec<(String, String)>, Complaint> {
         let reason = "it must be a file of your own or of root that nobody else can write";
         return Err(Complaint::cannot("use", &name, reason));
     }
-    let text = match std::fs::read_to_string(file) {
+    let text = match text(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Vec::new()),
         Err(error) => return Err(Complaint::cannot("read", &name, error)),
     };
     let mut settings = Vec::new();
@@ -98,6 +123,17 @@ fn read(file: &Path) -> Result<Vec<(String, String)>, Complaint> {
     // The last assignment of a key wins, as in a shell.
     settings.reverse();
     Ok(settings)
+}
+
+fn text(file: &Path) -> io::Result<String> {
+    /// More than anybody writes by hand.
+    const LONGEST_BYTES: u64 = 1024 * 1024;
+    let mut text = String::new();
+    File::open(file)?.take(LONGEST_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LONGEST_BYTES {
+        return Err(io::Error::other(format!("it is longer than {LONGEST_BYTES} bytes")));
+    }
+    Ok(text)
 }
 
 /// A `KEY=value` line in the part of the syntax that a shell and systemd read alike.

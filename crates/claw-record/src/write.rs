@@ -33,7 +33,9 @@ impl Output {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
         let colour = terminal && !dumb && !set("NO_COLOR");
-        let style = Style { colour, ..Style::default() };
+        let size = if terminal { terminal_size::terminal_size() } else { None };
+        let width = size.map(|(width, _)| usize::from(width.0));
+        let style = Style { colour, width, ..Style::default() };
         Self::to(Box::new(io::stdout().lock()), "standard output", format, style)
     }
 

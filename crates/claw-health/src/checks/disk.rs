@@ -144,14 +144,16 @@ fn judge(point: &str, space: &Space, warn: f64, fail: f64) -> Finding {
     let used = Measure::percent("used_percent", used).warn_at(warn).fail_at(fail);
     let inodes = share(space.inodes - space.free_inodes, space.inodes);
     let inodes = Measure::percent("inodes_used_percent", inodes).warn_at(warn).fail_at(fail);
+    let (fuller, what) =
+        if used.value >= inodes.value { (&used, "") } else { (&inodes, "--inodes ") };
     let message = format!(
-        "{:.1} % of {} in use, {} available; {:.1} % of inodes; limit {warn} %",
+        "{:.1} % of {} in use, {} available; {:.1} % of inodes; limit {} %",
         used.value,
         bytes(space.total_bytes),
         bytes(space.available_bytes),
-        inodes.value
+        inodes.value,
+        fuller.limit()
     );
-    let what = if used.value >= inodes.value { "" } else { "--inodes " };
     let status = worse(used.status(), inodes.status());
     let finding = Finding::judged(status, format!("disk:{point}"), message)
         .measure(used)

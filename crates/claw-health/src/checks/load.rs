@@ -60,8 +60,9 @@ fn judge([one, five, fifteen]: [f64; 3], cores: u32, warn: f64, fail: f64) -> Fi
     let measure =
         Measure::new("per_core_load", five / f64::from(cores)).warn_at(warn).fail_at(fail);
     let message = format!(
-        "{one:.2} {five:.2} {fifteen:.2} on {cores} processors, {:.2} each; limit {warn}",
-        measure.value
+        "{one:.2} {five:.2} {fifteen:.2} on {cores} processors, {:.2} each; limit {}",
+        measure.value,
+        measure.limit()
     );
     Finding::judged(measure.status(), "load", message)
         .measure(measure)

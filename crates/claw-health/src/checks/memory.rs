@@ -73,10 +73,11 @@ fn judge(memory: &Memory, pressure: Option<f64>, [warn, fail, swap_warn]: [f64; 
         .warn_at(warn)
         .fail_at(fail);
     let mut message = format!(
-        "{:.1} % of {} in use, {} available; limit {warn} %",
+        "{:.1} % of {} in use, {} available; limit {} %",
         used.value,
         bytes(memory.total),
-        bytes(memory.available)
+        bytes(memory.available),
+        used.limit()
     );
     let swap_used = memory.swap_total - memory.swap_free;
     let swap = (memory.swap_total > 0.0).then(|| {

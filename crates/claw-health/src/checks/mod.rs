@@ -120,6 +120,13 @@ impl Check {
     }
 }
 
+impl Needs {
+    /// Is a tree of files not enough?
+    pub(crate) fn a_running_host(self) -> bool {
+        matches!(self, Self::Running | Self::Systemd | Self::Gateway)
+    }
+}
+
 /// The targets that apply to this box, and one finding for each thing that is not there.
 pub(crate) fn applicable(host: &Host, skip: &[String]) -> (Vec<Target>, Vec<Finding>) {
     let absences = absences(host);

@@ -5,16 +5,17 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 
-/// Writes a file beside `file` and renames it; folders that are missing are made, for their owner
-/// alone. The new name ends in `.tmp`, which no reader of a folder of `*.prom` or `*.json` takes.
+/// Makes a folder and those above it that are missing, for their owner alone.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Writes a file beside `file` and renames it. The new name ends in `.tmp`, which no reader of a folder of `*.prom` or `*.json` takes.
 pub(crate) fn replace(file: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = match file.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    if !folder.is_dir() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
     let mut beside =
         tempfile::Builder::new().prefix(".claw-").suffix(".tmp").tempfile_in(folder)?;
     beside.write_all(content)?;

@@ -4,7 +4,9 @@ mod list;
 mod nagios;
 mod prometheus;
 
-use std::path::PathBuf;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
 use claw_record::{Complaint, Format as Shape, Outcome, Output, Source, Status, Style};
 
@@ -51,6 +53,7 @@ impl Writer {
         };
         let (output, file) = match &args.output {
             None => (Output::stdout(shape), None),
+            Some(path) if path.as_os_str() == "-" => (Output::stdout(shape), None),
             Some(path) => {
                 let content = std::rc::Rc::<std::cell::RefCell<Vec<u8>>>::default();
                 let sink = Box::new(Shared(std::rc::Rc::clone(&content)));
@@ -142,6 +145,11 @@ impl Writer {
     }
 
     fn people(&mut self) -> Result<(), Complaint> {
+        // The worst stands last, where the eye is.
+        self.kept.sort_by_key(|(_, finding)| loudness(finding.status));
+        if self.failing && self.kept.is_empty() {
+            return Ok(());
+        }
         let subjects = self.kept.iter().map(|(_, finding)| finding.subject.as_str());
         self.output.restyle(|style| style.for_subjects(subjects));
         for (_, finding) in &self.kept {
@@ -151,14 +159,36 @@ impl Writer {
     }
 
     fn save(self, outcome: Outcome) -> Result<Outcome, Complaint> {
-        /// Readable for all, as the collectors of metrics run as other users.
-        const MODE: u32 = 0o644;
         if let Some(file) = &self.file {
-            replace(&file.path, &file.content.borrow(), MODE).map_err(|error| {
+            replace_output(&file.path, &file.content.borrow()).map_err(|error| {
                 Complaint::cannot("write", &file.path.display().to_string(), error)
             })?;
         }
         Ok(outcome)
+    }
+}
+
+/// Replaces the file that a path leads to, and nothing but a file. A new one is readable for all, as
+/// the collectors of metrics run as other users; an old one keeps its mode.
+fn replace_output(path: &Path, content: &[u8]) -> io::Result<()> {
+    const MODE: u32 = 0o644;
+    let (file, mode) = match std::fs::metadata(path) {
+        Ok(meta) if meta.is_file() => (path.canonicalize()?, meta.permissions().mode() & 0o777),
+        Ok(_) => return Err(io::Error::other("it is there and not a regular file")),
+        Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => {
+            (path.to_owned(), MODE)
+        }
+        Err(error) => return Err(error),
+    };
+    replace(&file, content, mode)
+}
+
+fn loudness(status: Status) -> u8 {
+    match status {
+        Status::Pass => 0,
+        Status::Unknown => 1,
+        Status::Warn => 2,
+        Status::Fail => 3,
     }
 }
 

@@ -1,6 +1,7 @@
 //! One line and performance data, as the Monitoring Plugins Development Guidelines ask for it.
 
 use claw_record::Status;
+use serde_json::Value;
 
 use crate::finding::{Finding, Measure};
 
@@ -57,22 +58,39 @@ fn line(finding: &Finding) -> String {
     claw_record::shown(&format!("{}: {}", finding.subject, finding.message)).replace('|', "/")
 }
 
-/// `'label'=value[unit];warn;fail;min;max`
+/// `'label'=value[unit];warn;fail;min;max`: what was measured, and what a plug-in gave itself.
 fn performance(finding: &Finding) -> impl Iterator<Item = String> {
-    finding.measures.iter().map(|measure| {
-        let (name, unit) = unit(measure);
+    let label = |name: &str| {
         let label = format!("{} {name}", finding.subject);
-        let label = claw_record::shown(&label).replace(['\'', '=', '|'], "_");
+        claw_record::shown(&label).replace(['\'', '=', '|'], "_")
+    };
+    let measured = finding.measures.iter().map(move |measure| {
+        let (name, unit) = unit(measure);
         let limit = |limit: Option<f64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
         let text = format!(
-            "'{label}'={}{unit};{};{};0;{}",
+            "'{}'={}{unit};{};{};0;{}",
+            label(name),
             rounded(measure.value),
             limit(measure.warn),
             limit(measure.fail),
             limit(measure.max)
         );
         text.trim_end_matches(';').to_owned()
-    })
+    });
+    let items = finding.data.get("performance").and_then(Value::as_array);
+    let given = items.into_iter().flatten().filter_map(move |item| {
+        let text = |key: &str| match &item[key] {
+            Value::String(text) => claw_record::shown(text).replace([' ', '\'', '|', ';'], "_"),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        };
+        let label = label(item["label"].as_str()?);
+        let value = item["value"].as_f64()?;
+        let limits = ["warn", "fail", "min", "max"].map(text).join(";");
+        let text = format!("'{label}'={value}{};{limits}", text("unit"));
+        Some(text.trim_end_matches(';').to_owned())
+    });
+    measured.chain(given)
 }
 
 /// The key without its unit, and the unit as plug-ins write it.

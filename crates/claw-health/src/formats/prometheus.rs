@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use claw_record::Status;
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::finding::{Finding, Measure};
@@ -27,6 +28,28 @@ struct Family {
     samples: Vec<(String, f64)>,
 }
 
+impl Family {
+    /// Adds a sample, unless the same subject was looked at before: twice, it would cost the reader
+    /// all of the text.
+    fn add(&mut self, labels: String, value: f64) {
+        if !self.samples.iter().any(|(known, _)| *known == labels) {
+            self.samples.push((labels, value));
+        }
+    }
+}
+
+/// The performance data of a plug-in as samples.
+fn plugin_values(finding: &Finding, subject: &str) -> Vec<(String, f64)> {
+    let items = finding.data.get("performance").and_then(Value::as_array);
+    let sample = |item: &Value| {
+        let text = |key: &str| escaped(item[key].as_str().unwrap_or_default());
+        let (label, unit) = (text("label"), text("unit"));
+        let labels = format!("{{subject=\"{subject}\",label=\"{label}\",unit=\"{unit}\"}}");
+        Some((labels, item["value"].as_f64()?))
+    };
+    items.into_iter().flatten().filter_map(sample).collect()
+}
+
 /// All findings as metrics, the samples of a family together.
 pub(super) fn text(findings: &[(&'static str, Finding)], dialect: Dialect) -> String {
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
@@ -37,14 +60,22 @@ pub(super) fn text(findings: &[(&'static str, Finding)], dialect: Dialect) -> St
             ..Family::default()
         });
         let labels = format!("{{check=\"{check}\",subject=\"{subject}\"}}");
-        status.samples.push((labels, f64::from(code(finding.status))));
+        status.add(labels, f64::from(code(finding.status)));
+        for (labels, value) in plugin_values(finding, &subject) {
+            let family =
+                families.entry(format!("claw_{check}_performance")).or_insert_with(|| Family {
+                    help: "What plug-ins gave as performance data.".to_owned(),
+                    ..Family::default()
+                });
+            family.add(labels, value);
+        }
         for measure in &finding.measures {
             let family = families.entry(name(check, measure)).or_insert_with(|| Family {
                 counter: measure.key.ends_with("_total"),
                 help: format!("What the {check} check of claw-health measured."),
                 ..Family::default()
             });
-            family.samples.push((format!("{{subject=\"{subject}\"}}"), measure.value));
+            family.add(format!("{{subject=\"{subject}\"}}"), measure.value);
         }
     }
     families.insert(
@@ -78,9 +109,10 @@ fn code(status: Status) -> u8 {
     super::nagios::exit_status(status)
 }
 
-/// `claw_disk_used_percent`; a check whose name the key repeats does not say it twice.
+/// `claw_disk_used_percent`; a name that ends in `_count` would be taken for part of a histogram.
 fn name(check: &str, measure: &Measure) -> String {
-    format!("claw_{}_{}", check.replace('-', "_"), measure.key)
+    let key = measure.key.strip_suffix("_count").unwrap_or(measure.key);
+    format!("claw_{}_{key}", check.replace('-', "_"))
 }
 
 /// A label value: only the backslash, the quote and the line break need an escape; control
