@@ -69,8 +69,11 @@ pub(crate) fn look<E>(
         .collect();
     let waits = |number: &usize| targets[*number].check.waits;
     let (mut waiting, at_once): (Vec<_>, Vec<_>) = (0..targets.len()).partition(waits);
-    // What takes longest is begun first.
-    waiting.sort_by_key(|number| !targets[*number].check.runs_programs());
+    // What waits longest is begun first: for programs, then for the gateway and systemd.
+    waiting.sort_by_key(|number| {
+        let check = targets[*number].check;
+        (!check.runs_programs(), !matches!(check.needs, Needs::Gateway | Needs::Systemd))
+    });
     let mut side =
         SideBySide::new(waiting.into_iter().map(|number| (number, looks[number].clone())));
     side.start_another();
@@ -175,7 +178,7 @@ impl SideBySide {
     /// Waits for what comes next: the results of jobs that are done or were given up.
     fn wait(&mut self) -> Vec<(usize, Found)> {
         /// A thread that is at one job for so long waits for something.
-        const PATIENCE: Duration = Duration::from_millis(3);
+        const PATIENCE: Duration = Duration::from_millis(1);
         let now = Instant::now();
         let is_all_begun = locked(&self.queue).is_empty();
         let ends = self.running.values().map(|(end, _)| end.saturating_duration_since(now)).min();
