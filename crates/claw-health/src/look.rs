@@ -109,17 +109,14 @@ struct Job {
 impl Job {
     /// Looks. A check that panics has failed, and the others have not.
     fn run(&self) -> Found {
-        /// A check reports before it is given up, also on a box that is busy.
-        const RESERVE: Duration = Duration::from_millis(250);
         if !self.host.is_running() && self.needs.a_running_host() {
             return Err("it needs a running host, and this is a tree of files".to_owned());
         }
-        let reserve = RESERVE.min(self.timeout / 10);
         let look = Look {
             host: Arc::clone(&self.host),
             settings: Arc::clone(&self.settings),
             operand: self.operand.clone(),
-            deadline: Instant::now() + self.timeout - reserve,
+            deadline: Instant::now() + self.timeout,
             subject: self.subject.clone(),
         };
         catch_unwind(AssertUnwindSafe(|| (self.run)(&look)))
@@ -185,7 +182,8 @@ impl SideBySide {
         let patience = if is_all_begun { ends.unwrap_or(PATIENCE) } else { PATIENCE };
         match self.events.recv_timeout(patience.min(ends.unwrap_or(patience))) {
             Ok((number, Event::Begun(timeout))) => {
-                /// A check that watches its own deadline reports a moment after it.
+                /// A check that watches its own deadline reports a moment after it, also on a box
+                /// that is busy.
                 const GRACE: Duration = Duration::from_millis(500);
                 self.running.insert(number, (Instant::now() + timeout + GRACE, timeout));
                 Vec::new()
