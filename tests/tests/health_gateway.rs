@@ -273,8 +273,7 @@ fn look_in(tree: &std::path::Path) -> Value {
         .env("CLAW_STATE", tree.join("state"))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|why| panic!("{why}: {said}"))
+    serde_json::from_slice(&output.stdout).expect(&String::from_utf8_lossy(&output.stderr))
 }
 
 /// The files of a user whose gateway is the fake one.
