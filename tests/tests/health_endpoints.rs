@@ -4,10 +4,11 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use claw_tests::{Run, health};
+use claw_tests::{Run, health, run, tool};
 
 /// A server of one answer, given piece by piece; its port, and what it was asked last.
 fn serve(pieces: &'static [&'static str]) -> (u16, thread::JoinHandle<String>) {
@@ -47,6 +48,52 @@ fn m2_a_port_accepts_refuses_or_has_no_address() {
     let run = health(&[&format!("tcp:127.0.0.1:{port}")]);
     assert_eq!(said(&run), "fail nothing listens there: connection refused");
     assert_eq!(run.status, 1);
+}
+
+/// A statically linked program does not survive the modules of the C library, so getent asks them.
+#[test]
+fn names_are_looked_up_by_getent_within_the_time_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let path = folder.path().join("getent");
+    let say = |target: &str, script: &str| {
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut tool = tool("claw-health");
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        said(&run(tool.env("PATH", path).args(["--format", "json", "--timeout", "1", target])))
+    };
+    let target = format!("tcp:a.example:{port}");
+    for (target, script, expected) in [
+        (
+            target.as_str(),
+            "[ \"$*\" = 'ahosts -- a.example' ] && echo '127.0.0.1 STREAM a.example'",
+            "pass accepts connections after ",
+        ),
+        (&target, "exit 2", "fail its name has no address: unknown host"),
+        (&target, "exit 1", "unknown this box cannot ask: 'getent ahosts' failed: exit status: 1"),
+        (&target, "sleep 60", "unknown this box cannot ask: 'getent ahosts' did not end in time"),
+        (&format!("tcp:a.localhost:{port}"), "sleep 60", "pass accepts connections after "),
+        ("tcp:-x:1", "sleep 60", "fail its name has no address: unknown host"),
+    ] {
+        let said = say(target, script);
+        assert!(said.starts_with(expected), "{said}\n{expected}");
+    }
+    std::fs::remove_file(&path).unwrap();
+    let run = run(tool("claw-health").env("PATH", folder.path()).args([
+        "--format",
+        "json",
+        "tcp:a.example:1",
+        "http://a.example/",
+    ]));
+    for record in run.records() {
+        assert_eq!(record["status"], "unknown");
+        assert_eq!(
+            record["message"],
+            "this box cannot ask: cannot run 'getent': No such file or directory (os error 2)"
+        );
+    }
 }
 
 #[test]

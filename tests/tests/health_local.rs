@@ -379,3 +379,25 @@ fn m2_the_age_of_the_newest_backup_is_told() {
     let missing = health(&["backup:/nonexistent"]).record();
     assert_eq!(line(&missing), "warn there is no backup in /nonexistent");
 }
+
+/// Those of systemd, LDAP and the like.
+#[test]
+fn a_user_whom_only_the_name_services_know_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let getent = folder.path().join("getent");
+    let line = format!("far-user:*:64999:64999::{}:/bin/sh", folder.path().display());
+    let script = format!("#!/bin/sh\n[ \"$*\" = 'passwd -- far-user' ] || exit 2\necho '{line}'\n");
+    fs::write(&getent, script).unwrap();
+    fs::set_permissions(&getent, fs::Permissions::from_mode(0o755)).unwrap();
+    let ask = |user: &str| {
+        let path = format!("{}:/usr/bin:/bin", folder.path().display());
+        run(tool("claw-health").env("PATH", path).args([&format!("--user={user}"), "workspace"]))
+    };
+    let found = ask("far-user");
+    assert!(found.stdout.contains(folder.path().to_str().unwrap()), "{}", found.stdout);
+    for nobody in ["near-user", "64999", "-x", "--", "a:b", "\u{1b}"] {
+        let run = ask(nobody);
+        assert_eq!((run.status, run.stdout.as_str()), (2, ""), "{nobody}");
+        assert!(run.stderr.contains("there is no such user on this box"), "{}", run.stderr);
+    }
+}

@@ -302,6 +302,9 @@ impl Host {
     }
 
     fn memory_file(&self, name: &str) -> PathBuf {
-        self.state.get_or_init(owner::state_folder).join("health").join(format!("{name}.json"))
+        self.state
+            .get_or_init(|| owner::state_folder(self))
+            .join("health")
+            .join(format!("{name}.json"))
     }
 }

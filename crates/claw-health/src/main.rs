@@ -8,6 +8,7 @@ mod files;
 mod finding;
 mod formats;
 mod gateway;
+mod getent;
 mod git;
 mod host;
 mod kernel_clock;

@@ -1,9 +1,11 @@
 //! Whose gateway is it?
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use nix::unistd::{Uid, User, geteuid};
+use nix::unistd::{Uid, geteuid};
 
+use crate::getent;
 use crate::host::Host;
 
 /// The user who has the gateway.
@@ -17,12 +19,10 @@ pub(crate) struct Owner {
 
 /// The user of that name.
 pub(crate) fn named(host: &Host, name: &str) -> Option<Owner> {
-    let listed = || passwd(host).into_iter().find(|owner| owner.name == name);
-    if host.is_running() {
-        User::from_name(name).ok().flatten().map(Owner::from).or_else(listed)
-    } else {
-        listed()
-    }
+    let listed = passwd(host).into_iter().find(|owner| owner.name == name);
+    // What is all digits would be taken for a user's number.
+    let is_name = name.contains(|c: char| c.is_alphabetic() || c == '_');
+    listed.or_else(|| if is_name { known(host, name) } else { None })
 }
 
 /// The user who asks; for root the one who called `sudo` or the first one, where they have an
@@ -30,7 +30,7 @@ pub(crate) fn named(host: &Host, name: &str) -> Option<Owner> {
 pub(crate) fn find(host: &Host) -> Owner {
     let me = geteuid();
     if host.is_running() && !me.is_root() {
-        return current(me);
+        return current(host, me);
     }
     let users = passwd(host);
     let has_openclaw = |owner: &&Owner| host.path(owner.home.join(".openclaw")).is_dir();
@@ -43,34 +43,41 @@ pub(crate) fn find(host: &Host) -> Owner {
         .or_else(|| users.iter().find(has_openclaw))
         .or_else(root)
         .cloned()
-        .unwrap_or_else(|| current(me))
+        .unwrap_or_else(|| current(host, me))
 }
 
 /// The folder where what a look remembers is kept. Root's is in root's own home, whatever `HOME`
 /// says: `sudo` may have left it pointing at a home that an agent can write.
-pub(crate) fn state_folder() -> PathBuf {
+pub(crate) fn state_folder(host: &Host) -> PathBuf {
     let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(folder) = named("STATE_DIRECTORY") {
         return folder;
     }
     let me = geteuid();
     let home = if me.is_root() { None } else { named("HOME") };
-    home.unwrap_or_else(|| current(me).home).join(".local/state/claw")
+    home.unwrap_or_else(|| current(host, me).home).join(".local/state/claw")
 }
 
-fn current(me: Uid) -> Owner {
-    User::from_uid(me).ok().flatten().map(Owner::from).unwrap_or_else(|| Owner {
-        name: me.to_string(),
-        uid: me.as_raw(),
-        gid: nix::unistd::getegid().as_raw(),
-        home: std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from),
+fn current(host: &Host, me: Uid) -> Owner {
+    let mine = |owner: &Owner| owner.uid == me.as_raw();
+    let listed = passwd(host).into_iter().find(mine);
+    listed.or_else(|| known(host, &me.to_string()).filter(mine)).unwrap_or_else(|| {
+        let home = std::env::var_os("HOME").map_or_else(|| "/".into(), PathBuf::from);
+        let (name, home) =
+            if me.is_root() { ("root".to_owned(), "/root".into()) } else { (me.to_string(), home) };
+        Owner { name, uid: me.as_raw(), gid: nix::unistd::getegid().as_raw(), home }
     })
 }
 
-impl From<User> for Owner {
-    fn from(user: User) -> Self {
-        Self { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw(), home: user.dir }
+/// A user whom this box lists elsewhere than in its own file.
+fn known(host: &Host, key: &str) -> Option<Owner> {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    if !host.is_running() {
+        return None;
     }
+    // Whom nobody can be asked about is nobody here.
+    let line = getent::passwd(key, Instant::now() + TIMEOUT).ok().flatten()?;
+    parse(&line).into_iter().next()
 }
 
 /// The users that the box lists in its own file.

@@ -65,7 +65,7 @@ fn run(look: &Look) -> Found {
         let endpoint = Endpoint::parse(&look.operand)?;
         match presented(&endpoint, look.deadline) {
             Ok(presented) => Seen::of(presented, &endpoint)?,
-            Err(failure) => return Ok(vec![Finding::fail(look.subject(), failure.to_string())]),
+            Err(failure) => return Ok(vec![failure.finding(look.subject())]),
         }
     } else {
         return Err("a tree of files serves none; name a file".to_owned());

@@ -76,7 +76,7 @@ fn codes(text: &str) -> Result<Vec<RangeInclusive<u16>>, String> {
 fn judge(subject: String, probe: &Probe, wanted: &Wanted) -> Finding {
     let clocks = &probe.clocks;
     let finding = match &probe.outcome {
-        Err(failure) => Finding::fail(subject, failure.to_string()),
+        Err(failure) => failure.finding(subject),
         Ok(answer) => {
             let after = clocks.total.unwrap_or_default();
             let total = Measure::new("total_seconds", after.as_secs_f64()).warn_at(wanted.warn);

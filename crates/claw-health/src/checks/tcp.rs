@@ -26,10 +26,10 @@ fn run(look: &Look) -> Found {
 }
 
 fn judge(subject: String, failure: Option<&Failure>, clocks: &Clocks, warn: f64) -> Finding {
-    let (Some(after), None) = (clocks.connect, failure) else {
-        let why = failure.map_or_else(String::new, Failure::to_string);
-        return Finding::fail(subject, why);
-    };
+    if let Some(failure) = failure {
+        return failure.finding(subject);
+    }
+    let after = clocks.connect.unwrap_or_default();
     let measure = Measure::new("connect_seconds", after.as_secs_f64()).warn_at(warn);
     let message = format!("accepts connections after {}; limit {warn} s", time(after));
     Finding::judged(measure.status(), subject, message).measure(measure)

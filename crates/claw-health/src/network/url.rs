@@ -132,9 +132,15 @@ impl Endpoint {
         self.host.parse().ok()
     }
 
+    /// Is it a name of this very host that needs no resolver? (RFC 6761)
+    pub(crate) fn is_localhost(&self) -> bool {
+        let name = self.host.strip_suffix('.').unwrap_or(&self.host).to_ascii_lowercase();
+        name == "localhost" || name.ends_with(".localhost")
+    }
+
     /// Is it certainly this very host?
     pub(crate) fn is_loopback(&self) -> bool {
-        self.host == "localhost" || self.address().is_some_and(|address| address.is_loopback())
+        self.is_localhost() || self.address().is_some_and(|address| address.is_loopback())
     }
 }
 
@@ -211,5 +217,18 @@ mod tests {
         assert_eq!(Endpoint::parse("a.example").unwrap_err(), "it lacks a port: HOST:PORT");
         assert_eq!(Endpoint::parse("[::1]:22").unwrap().to_string(), "[::1]:22");
         assert!(Endpoint::parse("127.0.0.1:22").unwrap().is_loopback());
+    }
+
+    #[test]
+    fn localhost_is_this_host_in_any_spelling() {
+        for (text, expected) in [
+            ("localhost:1", true),
+            ("LocalHost.:1", true),
+            ("a.b.localhost:1", true),
+            ("localhost.example:1", false),
+            ("notlocalhost:1", false),
+        ] {
+            assert_eq!(Endpoint::parse(text).unwrap().is_localhost(), expected, "{text}");
+        }
     }
 }

@@ -1,12 +1,13 @@
 //! From a name to a connection, within the time there is.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc;
-use std::thread;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+
 use super::{Clocks, Failure};
+use crate::getent;
 use crate::network::url::Endpoint;
 
 /// A connection, each of whose reads and writes ends at the deadline.
@@ -41,6 +42,7 @@ pub(crate) fn connect(
     // A host that refuses is there, whatever the network says of its other addresses.
     let told = failures.iter().find(|failure| **failure == Failure::Refused);
     let told = told.or_else(|| failures.iter().find(|f| matches!(f, Failure::NoConnection(_))));
+    let told = told.or_else(|| failures.iter().find(|f| !matches!(f, Failure::Local(_))));
     let told = told.or(failures.first()).cloned();
     Err(told.unwrap_or_else(|| Failure::Name("none".to_owned())))
 }
@@ -56,48 +58,51 @@ fn failure(error: &io::Error, elapsed: Duration) -> Failure {
     match error.kind() {
         ErrorKind::ConnectionRefused => Failure::Refused,
         ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::NoConnection(elapsed),
+        _ if is_local(error) => Failure::Local(reason(error)),
         _ => Failure::Unreachable(reason(error)),
     }
+}
+
+/// Is it this box that has no room for a connection, or forbids it? That says nothing of the other
+/// side.
+pub(super) fn is_local(error: &io::Error) -> bool {
+    const LOCAL: [Errno; 7] = [
+        Errno::EMFILE,
+        Errno::ENFILE,
+        Errno::ENOBUFS,
+        Errno::ENOMEM,
+        // No port is left, or the box has no address of that kind.
+        Errno::EADDRNOTAVAIL,
+        // Its own firewall or sandbox.
+        Errno::EACCES,
+        Errno::EPERM,
+    ];
+    error.raw_os_error().is_some_and(|number| LOCAL.contains(&Errno::from_raw(number)))
 }
 
 /// The system's words for an error, without its number.
 fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),
     }
 }
 
-/// The addresses of a name. The resolver of the system knows no time limit, so it is left behind
-/// when it takes too long; what needs no resolver is not given to it.
+/// The addresses of a name. What needs no resolver is not given to it.
 fn resolve(endpoint: &Endpoint, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
     let with_port = |address: IpAddr| SocketAddr::new(address, endpoint.port);
     if let Some(address) = endpoint.address() {
         return Ok(vec![with_port(address)]);
     }
-    if endpoint.host == "localhost" {
+    if endpoint.is_localhost() {
         let both = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         return Ok(both.map(with_port).to_vec());
     }
-    let (sender, receiver) = mpsc::sync_channel(1);
-    let name = (endpoint.host.clone(), endpoint.port);
-    let asked = thread::Builder::new().spawn(move || {
-        // Nobody listens any more when the time was up.
-        let _ = sender.send(name.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
-    });
-    asked.map_err(|error| Failure::Name(error.to_string()))?;
-    match receiver.recv_timeout(time_left(deadline)) {
-        Ok(Ok(addresses)) if addresses.is_empty() => Err(Failure::Name("none".to_owned())),
-        Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(error)) => Err(Failure::Name(lookup_reason(&error))),
-        Err(_) => Err(Failure::Name("the resolver did not answer in time".to_owned())),
+    let addresses = getent::ahosts(&endpoint.host, deadline).map_err(Failure::Local)?;
+    if addresses.is_empty() {
+        return Err(Failure::Name("unknown host".to_owned()));
     }
-}
-
-/// The standard library puts words of its own before those of the resolver.
-fn lookup_reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.rsplit(": ").next().unwrap_or(&text).to_owned()
+    Ok(addresses.into_iter().map(with_port).collect())
 }
 
 impl Read for Socket {
@@ -155,5 +160,16 @@ mod tests {
     #[test]
     fn a_name_without_an_address_is_told_from_a_refusal() {
         assert!(matches!(to("no-such-name.invalid", 80).unwrap_err(), Failure::Name(_)));
+        // Nobody is asked for these.
+        for name in ["-x", &"a".repeat(300)] {
+            assert_eq!(to(name, 80).unwrap_err(), Failure::Name("unknown host".to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_this_box_lacks_is_not_the_fault_of_the_other_side() {
+        let told = |error: Errno| failure(&error.into(), Duration::ZERO);
+        assert_eq!(told(Errno::EMFILE), Failure::Local("Too many open files".to_owned()));
+        assert!(matches!(told(Errno::EHOSTUNREACH), Failure::Unreachable(_)));
     }
 }

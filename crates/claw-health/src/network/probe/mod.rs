@@ -11,6 +11,7 @@ pub(crate) use connect::{Socket, connect};
 pub(crate) use conversation::{Conversation, Head};
 pub(crate) use frame::{Frame, GOODBYE};
 
+use crate::finding::Finding;
 use crate::network::tls::Trust;
 use crate::network::url::Url;
 
@@ -42,6 +43,8 @@ pub(crate) struct Answer {
 /// Why there was no answer. Nothing here can hold what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
+    /// This box has no means to ask, which says nothing of the other side.
+    Local(String),
     /// The name has no address.
     Name(String),
     /// Nothing listens there.
@@ -108,9 +111,20 @@ impl Clocks {
     }
 }
 
+impl Failure {
+    /// The verdict of a check for which this is one: who could not ask knows nothing.
+    pub(crate) fn finding(&self, subject: String) -> Finding {
+        match self {
+            Self::Local(_) => Finding::unknown(subject, self.to_string()),
+            _ => Finding::fail(subject, self.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Local(why) => write!(f, "this box cannot ask: {why}"),
             Self::Name(why) => write!(f, "its name has no address: {why}"),
             Self::Refused => f.write_str("nothing listens there: connection refused"),
             Self::Unreachable(why) => write!(f, "it cannot be reached: {why}"),
