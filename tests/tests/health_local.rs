@@ -401,3 +401,20 @@ fn a_user_whom_only_the_name_services_know_is_found() {
         assert!(run.stderr.contains("there is no such user on this box"), "{}", run.stderr);
     }
 }
+
+#[test]
+fn a_state_file_that_is_no_file_is_nothing_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("health");
+    fs::create_dir(&state).unwrap();
+    let mkfifo = Command::new("mkfifo").arg(state.join("clock.json")).status().unwrap();
+    assert!(mkfifo.success());
+    symlink("/dev/zero", state.join("oom.json")).unwrap();
+    fs::write(state.join("gateway.json"), "[".repeat(2_000_000)).unwrap();
+    let begin = Instant::now();
+    let targets = ["clock", "oom", "gateway:http://127.0.0.1:1", "load"];
+    let state = folder.path().to_str().unwrap();
+    let run = health(&[&["--state", state], &targets[..]].concat());
+    assert_eq!(run.records().len(), targets.len(), "{}", run.stderr);
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}

@@ -285,8 +285,10 @@ impl Host {
         if !self.is_running() {
             return None;
         }
-        let text = std::fs::read_to_string(self.memory_file(name)).ok()?;
-        serde_json::from_str(&text).ok()
+        /// What is remembered is a few lines.
+        const LIMIT_BYTES: usize = 1024 * 1024;
+        let bytes = self.read_bytes(self.memory_file(name)).ok()?;
+        if bytes.len() > LIMIT_BYTES { None } else { serde_json::from_slice(&bytes).ok() }
     }
 
     /// Remembers something for the next look: written beside and renamed, for nobody else to read.
