@@ -3,6 +3,8 @@
 use claw_record::{Record, Severity, Source, Status};
 use serde_json::{Map, Number, Value};
 
+use crate::remedy::typed;
+
 /// One thing that a check found.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Finding {
@@ -109,7 +111,7 @@ impl Finding {
     pub(crate) fn record(&self, source: &Source) -> Record {
         let mut record = source.record("check", &self.subject, self.status, &self.message);
         record.severity = self.severity;
-        record.remedy.clone_from(&self.remedy);
+        record.remedy = self.remedy.as_deref().map(typed);
         record.data = self.data.clone();
         for measure in &self.measures {
             record.data.insert(measure.key.to_owned(), number(measure.value));

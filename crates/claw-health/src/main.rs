@@ -17,6 +17,7 @@ mod network;
 mod owner;
 mod performance;
 mod processes;
+mod remedy;
 mod run;
 mod settings;
 mod systemd;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::Finding;
 use crate::look::Look;
+use crate::remedy::systemctl;
 use crate::systemd::dbus::authenticate;
 use crate::systemd::socket::{self, Unreached};
-use crate::systemd::{Scope, systemctl, user_manager_runs};
+use crate::systemd::{Scope, user_manager_runs};
 
 pub(super) const CHECK: Check = Check {
     name: "bus",

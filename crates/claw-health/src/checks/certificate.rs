@@ -130,8 +130,9 @@ fn judge(subject: String, seen: &Seen, now: Duration, warn: f64, fail: f64) -> F
     if finding.passes() || !seen.objections.is_empty() {
         return finding;
     }
-    finding
-        .remedy("renew it; where certbot does that: certbot renew, and see why its timer did not")
+    finding.remedy(
+        "renew it; where certbot does that: sudo certbot renew, and see why its timer did not",
+    )
 }
 
 #[cfg(test)]

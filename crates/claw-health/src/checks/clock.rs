@@ -117,10 +117,10 @@ fn judge(clock: KernelClock, memory: &Memory, uptime: f64, recent: f64) -> Findi
     let finding = match (synchronised, jump) {
         (true, None) => Finding::pass("clock", message),
         (true, Some(_)) => Finding::warn("clock", message).remedy(
-            "see who set it: journalctl -b -g 'time|clock'; logs of that time may be out of order",
+            "see who set it: sudo journalctl -b -g 'time|clock'; logs of that time may be out of order",
         ),
         (false, _) => Finding::warn("clock", message).remedy(
-            "keep it: apt-get install systemd-timesyncd (or chrony), then timedatectl set-ntp true",
+            "keep it: sudo apt-get install systemd-timesyncd (or chrony), then sudo timedatectl set-ntp true",
         ),
     };
     let finding = finding

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use crate::checks::unit::{gateway_scope, of_gateway};
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::Finding;
 use crate::gateway::{self, Seen, Service, safe_mode};
@@ -12,8 +13,8 @@ use crate::look::Look;
 use crate::network::probe;
 use crate::network::tls::Trust;
 use crate::network::url::Url;
+use crate::remedy::{journal, said_to_owner, systemctl};
 use crate::settings::Setting;
-use crate::systemd::{Scope, journal, systemctl};
 
 pub(super) const CHECK: Check = Check {
     name: "gateway",
@@ -75,7 +76,7 @@ fn run(look: &Look) -> Found {
         start: None,
         readiness: None,
         service,
-        remedy: is_own.then(|| remedy(&look.host)),
+        remedy: None,
         starting_for: memory.starting_for(),
         safe_mode: false,
         grace: Duration::from_secs_f64(look.number("gateway-grace").min(1e9)),
@@ -86,6 +87,8 @@ fn run(look: &Look) -> Found {
         seen.start = Some(get("/startupz"));
         seen.readiness = Some(get("/readyz"));
         seen.safe_mode = is_own && safe_mode(&look.host, seen.uptime(), seen.holds_back());
+    } else if is_own && look.host.is_running() {
+        seen.remedy = Some(remedy(look));
     }
     let finding = gateway::judge(&seen);
     if is_own {
@@ -98,10 +101,17 @@ fn run(look: &Look) -> Found {
     Ok(vec![finding])
 }
 
-fn remedy(host: &Host) -> String {
-    let (systemctl, journal) = (systemctl(host, Scope::User), journal(host, Scope::User));
-    let unit = &host.gateway_unit;
-    format!("see why: {journal} {unit} -n 50, then {systemctl} restart {unit}")
+/// What is to be done about its unit, or else a start anew.
+fn remedy(look: &Look) -> String {
+    let host = &look.host;
+    if !host.has_systemd() {
+        return format!("start it anew: {}openclaw gateway run", said_to_owner(host));
+    }
+    of_gateway(look).remedy.unwrap_or_else(|| {
+        let (scope, unit) = (gateway_scope(host), &host.gateway_unit);
+        let (journal, systemctl) = (journal(host, scope, unit), systemctl(host, scope));
+        format!("see why: {journal}, then {systemctl} restart {unit}")
+    })
 }
 
 fn recall(host: &Host) -> Memory {

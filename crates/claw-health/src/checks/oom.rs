@@ -91,7 +91,7 @@ fn judge(memory: &Memory, uptime: f64, recent: f64) -> Finding {
     let message = format!("{killed}, the last one seen {} ago; limit {}", span(age), span(recent));
     let finding = if age < recent {
         Finding::warn("oom", message)
-            .remedy("see which: journalctl -k -g 'Killed process'; then add memory or swap")
+            .remedy("see which: sudo journalctl -k -g 'Killed process'; then add memory or swap")
     } else {
         Finding::pass("oom", message)
     };

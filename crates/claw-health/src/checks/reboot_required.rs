@@ -129,7 +129,7 @@ fn judge(asked: &Asked) -> Finding {
         Finding::pass("reboot-required", message)
     } else {
         Finding::warn("reboot-required", reasons.join("; "))
-            .remedy("back up and reboot when it suits: systemctl reboot")
+            .remedy("back up and reboot when it suits: sudo systemctl reboot")
     };
     let finding = finding
         .note("packages", asked.packages.clone())

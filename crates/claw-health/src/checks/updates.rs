@@ -105,9 +105,9 @@ fn has_security(settings: &Settings) -> bool {
 }
 
 fn judge(seen: &Seen, max_days: f64) -> Finding {
-    const TURN_ON: &str = "turn them on: apt-get install unattended-upgrades && dpkg-reconfigure -plow unattended-upgrades";
-    const UNMASK: &str = "let them run: systemctl unmask apt-daily.timer apt-daily-upgrade.timer, \
-                          then systemctl enable --now for both";
+    const TURN_ON: &str = "turn them on: sudo apt-get install unattended-upgrades && sudo dpkg-reconfigure -plow unattended-upgrades";
+    const UNMASK: &str = "let them run: sudo systemctl unmask apt-daily.timer apt-daily-upgrade.timer, \
+                          then sudo systemctl enable --now for both";
     let on = |name, default| is_on(&seen.settings, name, default);
     let trouble = if !seen.is_installed {
         Some(("unattended-upgrades is not installed".to_owned(), TURN_ON))
@@ -123,7 +123,7 @@ fn judge(seen: &Seen, max_days: f64) -> Finding {
     } else if !has_security(&seen.settings) {
         Some((
             "no origin of security updates is listed".to_owned(),
-            "list it in /etc/apt/apt.conf.d/50unattended-upgrades, and try: unattended-upgrade --dry-run --debug",
+            "list it in /etc/apt/apt.conf.d/50unattended-upgrades, and try: sudo unattended-upgrade --dry-run --debug",
         ))
     } else {
         seen.masked.map(|timer| (format!("{timer} is masked"), UNMASK))
@@ -135,7 +135,7 @@ fn judge(seen: &Seen, max_days: f64) -> Finding {
                 .remedy(remedy)
         }
         (None, None) => Finding::warn("updates", "security updates are on and have never run yet")
-            .remedy("try them: unattended-upgrade --dry-run --debug"),
+            .remedy("try them: sudo unattended-upgrade --dry-run --debug"),
         (None, Some(age)) => {
             let told = format!(
                 "security updates install themselves, last {} ago; limit {}",
@@ -146,7 +146,7 @@ fn judge(seen: &Seen, max_days: f64) -> Finding {
             if finding.passes() {
                 finding
             } else {
-                finding.remedy("see why not: systemctl list-timers apt-daily-upgrade.timer; unattended-upgrade --dry-run --debug")
+                finding.remedy("see why not: systemctl list-timers apt-daily-upgrade.timer; sudo unattended-upgrade --dry-run --debug")
             }
         }
     };

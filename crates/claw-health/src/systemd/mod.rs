@@ -181,28 +181,6 @@ pub(crate) fn user_manager_runs(host: &Host) -> bool {
     !socket.is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// How the person who reads this commands a manager.
-pub(crate) fn systemctl(host: &Host, scope: Scope) -> String {
-    let (me, owner) = (geteuid(), host.owner());
-    match scope {
-        Scope::System if me.is_root() => "systemctl".to_owned(),
-        Scope::System => "sudo systemctl".to_owned(),
-        Scope::User if me.as_raw() == owner.uid => "systemctl --user".to_owned(),
-        Scope::User => format!("systemctl --user -M {}@", owner.name),
-    }
-}
-
-/// How that person reads the journal of a unit, whose name follows.
-pub(crate) fn journal(host: &Host, scope: Scope) -> String {
-    let (me, owner) = (geteuid(), host.owner());
-    match scope {
-        Scope::System if me.is_root() => "journalctl -u".to_owned(),
-        Scope::System => "sudo journalctl -u".to_owned(),
-        Scope::User if me.as_raw() == owner.uid => "journalctl --user -u".to_owned(),
-        Scope::User => format!("journalctl _UID={} --user-unit", owner.uid),
-    }
-}
-
 fn whose(host: &Host, scope: Scope) -> String {
     match scope {
         Scope::System => "the system manager".to_owned(),

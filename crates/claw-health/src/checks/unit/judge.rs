@@ -30,9 +30,14 @@ pub(super) struct View {
     /// So many restarts within so many seconds are a loop.
     pub(super) loop_restarts: u64,
     pub(super) loop_window: f64,
-    /// How the manager is commanded and its journal read: `systemctl --user`.
+    /// How the manager is commanded: `systemctl --user`.
     pub(super) systemctl: String,
+    /// How its journal of the unit is read.
     pub(super) journal: String,
+    /// What its owner has to have done before anything else, for the unit to stay up.
+    pub(super) linger: Option<String>,
+    /// What stands before a command that the owner has to type: `as dev: `.
+    pub(super) as_owner: String,
 }
 
 /// The state that a unit is in.
@@ -107,6 +112,14 @@ pub(super) fn judge(unit: &Unit, view: &View) -> Finding {
         }
         State::Missing => missing(view),
     };
+    let finding = match (state, &view.linger, &finding.remedy) {
+        (State::Failed | State::Stopped, Some(linger), Some(how)) => {
+            // Without linger, what is started now ends with the session that starts it.
+            let how = format!("{linger}, then {how}");
+            finding.remedy(how)
+        }
+        _ => finding,
+    };
     with_data(finding.note("state", state.word()), unit, state)
 }
 
@@ -125,7 +138,7 @@ fn active(unit: &Unit, view: &View) -> Finding {
         0 => Finding::pass(&view.subject, message),
         count if lately => {
             let message = format!("{message}, after {}; {}", restarts(count), loop_limit(view));
-            Finding::warn(&view.subject, message).remedy(look_at_journal(unit, view))
+            Finding::warn(&view.subject, message).remedy(view.journal.clone())
         }
         count => Finding::pass(&view.subject, format!("{message}, after {}", restarts(count))),
     }
@@ -144,7 +157,7 @@ fn activating(unit: &Unit, view: &View) -> Finding {
     } else {
         format!("starting for {since}")
     };
-    Finding::warn(&view.subject, message).remedy(look_at_journal(unit, view))
+    Finding::warn(&view.subject, message).remedy(view.journal.clone())
 }
 
 fn crash_looping(unit: &Unit, view: &View) -> Finding {
@@ -158,7 +171,7 @@ fn crash_looping(unit: &Unit, view: &View) -> Finding {
         restarts(unit.restarts)
     };
     let message = format!("crash-looping: {count}, {now}; {}", loop_limit(view));
-    Finding::critical(&view.subject, message).remedy(look_at_journal(unit, view))
+    Finding::critical(&view.subject, message).remedy(view.journal.clone())
 }
 
 fn failed(unit: &Unit, view: &View) -> Finding {
@@ -180,15 +193,19 @@ fn failed(unit: &Unit, view: &View) -> Finding {
              start request repeated too quickly (limit {limit})",
             restarts(unit.restarts)
         );
-        let how = format!("{systemctl} reset-failed {name} && {systemctl} start {name}");
+        let how = format!(
+            "{}, then {systemctl} reset-failed {name} && {systemctl} start {name}",
+            view.journal
+        );
         return Finding::critical(&view.subject, message).remedy(how).note("start_limit_hit", true);
     }
     let how = if view.role == Role::Gateway && unit.exec_main_status == CONFIGURATION_STATUS {
         format!(
-            "openclaw config validate says what is wrong, openclaw doctor repairs it; then {systemctl} start {name}"
+            "{}openclaw config validate says what is wrong, openclaw doctor repairs it; then {systemctl} start {name}",
+            view.as_owner
         )
     } else {
-        format!("{}, then {systemctl} restart {name}", look_at_journal(unit, view))
+        format!("{}, then {systemctl} restart {name}", view.journal)
     };
     Finding::critical(&view.subject, format!("failed{since}: {cause}")).remedy(how)
 }
@@ -221,15 +238,18 @@ fn missing(view: &View) -> Finding {
     let (message, how) = match view.role {
         Role::Gateway => (
             "there is no such unit: the gateway is not installed as a service",
-            "openclaw gateway install",
+            format!("{}openclaw gateway install", view.as_owner),
         ),
         Role::Monitor => (
             "there is no such unit: nothing watches this box all the time",
-            "set a monitor up as claw(7) shows it",
+            "set a monitor up: see MONITOR in claw(7)".to_owned(),
         ),
-        Role::Other => {
-            ("there is no such unit", "look for its name with systemctl list-unit-files")
-        }
+        Role::Other => (
+            "there is no such unit",
+            // Anybody may ask the system manager.
+            format!("look for its name: {} list-unit-files", view.systemctl)
+                .replace("sudo systemctl list", "systemctl list"),
+        ),
     };
     Finding::warn(&view.subject, message).remedy(how)
 }
@@ -331,10 +351,6 @@ fn restarts(count: u64) -> String {
 
 fn loop_limit(view: &View) -> String {
     format!("limit {} in {}", restarts(view.loop_restarts), span(view.loop_window))
-}
-
-fn look_at_journal(unit: &Unit, view: &View) -> String {
-    format!("{} {} -n 50", view.journal, unit.name)
 }
 
 fn ago(age: Duration) -> String {

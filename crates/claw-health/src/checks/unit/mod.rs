@@ -15,8 +15,9 @@ use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, worse};
 use crate::host::Host;
 use crate::look::Look;
+use crate::remedy::{enable_linger, journal, said_to_owner, systemctl};
 use crate::settings::Setting;
-use crate::systemd::{Scope, Unit, journal, systemctl, user_manager_runs, user_socket};
+use crate::systemd::{Scope, Unit, user_manager_runs, user_socket};
 use judge::{Role, View, judge};
 
 pub(super) const CHECK: Check = Check {
@@ -90,6 +91,11 @@ fn asked(look: &Look) -> Result<(Scope, String), String> {
     Ok((scopes[0], name))
 }
 
+/// What the gateway's own unit is like.
+pub(super) fn of_gateway(look: &Look) -> Finding {
+    look_at(look, gateway_scope(&look.host), &look.host.gateway_unit)
+}
+
 /// The gateway is a user's unit, unless somebody wrote one for the box instead.
 pub(super) fn gateway_scope(host: &Host) -> Scope {
     let has = |scope| lint::file_of(host, scope, &host.gateway_unit).is_some();
@@ -124,7 +130,9 @@ fn look_at(look: &Look, scope: Scope, name: &str) -> Finding {
         loop_restarts: (look.number("unit-loop-restarts") as u64).max(1),
         loop_window: window,
         systemctl: systemctl(host, scope),
-        journal: journal(host, scope),
+        journal: journal(host, scope, name),
+        linger: if scope == Scope::User { enable_linger(host) } else { None },
+        as_owner: said_to_owner(host),
     };
     let finding = judge(&unit, &view);
     with_lints(host, scope, &unit, role, finding)
@@ -140,18 +148,25 @@ fn without_manager(host: &Host, subject: String, name: &str) -> Finding {
     );
     if lint::file_of(host, Scope::User, name).is_none() {
         let message = format!("there is no such unit, and {down}");
-        return Finding::warn(subject, message).note("state", "missing");
+        let finding = Finding::warn(subject, message).note("state", "missing");
+        if name != host.gateway_unit {
+            return finding;
+        }
+        let install = format!("{}openclaw gateway install", said_to_owner(host));
+        let how = [enable_linger(host), Some(install)].into_iter().flatten().collect::<Vec<_>>();
+        return finding.remedy(how.join(", then "));
     }
-    let lingers = host.path("/var/lib/systemd/linger").join(&owner.name).exists();
-    let (message, how) = if lingers {
-        (format!("not started: {down}"), format!("sudo systemctl start user@{}.service", owner.uid))
-    } else {
-        (
+    let (message, how) = match enable_linger(host) {
+        None => (
+            format!("not started: {down}"),
+            format!("sudo systemctl start user@{}.service", owner.uid),
+        ),
+        Some(linger) => (
             format!(
                 "not started: {down}; without linger it dies at log-out and is not started after a reboot"
             ),
-            format!("sudo loginctl enable-linger {}", owner.name),
-        )
+            linger,
+        ),
     };
     Finding::critical(subject, message).remedy(how).note("state", "stopped")
 }

@@ -35,7 +35,9 @@ fn view(role: Role, growth: Growth) -> View {
         loop_restarts: 3,
         loop_window: 300.0,
         systemctl: "systemctl --user".to_owned(),
-        journal: "journalctl --user -u".to_owned(),
+        journal: "journalctl --user -u x.service -n 50".to_owned(),
+        linger: None,
+        as_owner: String::new(),
     }
 }
 
@@ -164,8 +166,23 @@ fn s7_a_start_limit_is_known_though_the_result_is_that_of_the_last_crash() {
         said(&crashed, Role::Gateway, Growth::default()),
         "failed: fail CRITICAL start limit hit 1 min ago after 10 restarts, the last: killed by \
          SIGKILL; systemd gave up: start request repeated too quickly (limit 10 in 5 min) > \
-         systemctl --user reset-failed x.service && systemctl --user start x.service"
+         journalctl --user -u x.service -n 50, then systemctl --user reset-failed x.service && systemctl --user start x.service"
     );
+}
+
+#[test]
+fn s3_without_linger_what_is_started_would_end_with_the_session() {
+    let linger = Some("sudo loginctl enable-linger dev".to_owned());
+    let view = View { linger, ..view(Role::Gateway, Growth::default()) };
+    for (unit, expected) in [
+        (
+            unit("loaded inactive dead success"),
+            Some("sudo loginctl enable-linger dev, then systemctl --user start x.service"),
+        ),
+        (unit("loaded active running success"), None),
+    ] {
+        assert_eq!(judge(&unit, &view).remedy.as_deref(), expected);
+    }
 }
 
 #[test]
