@@ -1,5 +1,6 @@
 //! How old is the newest backup?
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -12,6 +13,7 @@ use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, Measure, bytes, span};
 use crate::host::Host;
 use crate::look::Look;
+use crate::remedy::{as_owner, quoted};
 use crate::settings::Setting;
 
 pub(super) const CHECK: Check = Check {
@@ -37,8 +39,27 @@ const EMPTY_BYTES: f64 = 100.0;
 const STAMP: &[BorrowedFormatItem<'_>] =
     format_description!("workspace-[year][month][day]-[hour][minute][second]");
 
-const REMEDY: &str = "make one now, and a timer for it: \
-     openclaw backup create --output DIR --verify";
+/// How a backup is made that the next look finds. OpenClaw's own refuses a folder in its own.
+fn remedy(host: &Host, folder: &Path) -> String {
+    let workspace = host.workspace();
+    let (parent, name) = (workspace.parent(), workspace.file_name());
+    let path = |path: &Path| quoted(&path.display().to_string());
+    let of = format!(
+        "-C {} {}",
+        path(parent.unwrap_or(Path::new("/"))),
+        path(Path::new(name.unwrap_or(OsStr::new("."))))
+    );
+    let (owner, to) = (as_owner(host), path(folder));
+    let make = if host.path(folder).is_dir() {
+        String::new()
+    } else {
+        format!("{owner}mkdir -p {to} && ")
+    };
+    format!(
+        "make one now, and see that it is made every day: \
+         {make}{owner}tar -czf {to}/workspace-$(date -u +%Y%m%d-%H%M%S).tar.gz {of}"
+    )
+}
 
 /// An archive.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +86,7 @@ fn run(look: &Look) -> Found {
     let archives: Vec<_> = names.into_iter().filter_map(|name| seen(host, &folder, name)).collect();
     let limits = [look.number("backup-warn"), look.number("backup-fail")];
     let finding = judge(look.subject(), &folder.display().to_string(), &archives, limits);
+    let finding = if finding.passes() { finding } else { finding.remedy(remedy(host, &folder)) };
     Ok(vec![finding.note("folder", folder.display().to_string())])
 }
 
@@ -108,19 +130,14 @@ fn judge(subject: String, folder: &str, archives: &[Archive], limits: [f64; 2]) 
             [] => format!("there is no backup in {folder}"),
             [first, ..] => format!("{} is of a time that has not come", first.name),
         };
-        return Finding::warn(subject, message).remedy(REMEDY);
+        return Finding::warn(subject, message);
     };
     let measure = Measure::new("age_seconds", age).warn_at(warn * HOUR).fail_at(fail * HOUR);
     let told = format!("{} of {} is {} old", newest.name, bytes(newest.size_bytes), span(age));
     let finding = if newest.size_bytes < EMPTY_BYTES {
-        Finding::fail(subject, format!("the newest backup is empty: {told}")).remedy(REMEDY)
+        Finding::fail(subject, format!("the newest backup is empty: {told}"))
     } else {
-        let finding = Finding::judged(
-            measure.status(),
-            subject,
-            format!("{told}; limit {}", span(warn * HOUR)),
-        );
-        if finding.passes() { finding } else { finding.remedy(REMEDY) }
+        Finding::judged(measure.status(), subject, format!("{told}; limit {}", span(warn * HOUR)))
     };
     finding
         .measure(measure)

@@ -12,6 +12,7 @@ use crate::finding::{Finding, Measure, span, worse};
 use crate::git::{Head, Repository};
 use crate::look::Look;
 use crate::processes;
+use crate::remedy::{as_owner, quoted};
 use crate::settings::Setting;
 
 pub(super) const CHECK: Check = Check {
@@ -37,6 +38,9 @@ const FILES: [&str; 4] = ["AGENTS.md", "SOUL.md", "IDENTITY.md", "USER.md"];
 #[derive(Debug)]
 struct Seen {
     folder: String,
+    /// Who has it, and what stands before a command of theirs.
+    owner: String,
+    as_owner: String,
     missing: Vec<&'static str>,
     repository: Asked,
     lock_seconds: Option<f64>,
@@ -104,6 +108,8 @@ fn run(look: &Look) -> Found {
         lock_seconds,
         nested: beneath.nested(Instant::now() + half.min(look.time_left())),
         folder: told,
+        owner: owner.name.clone(),
+        as_owner: as_owner(host),
     };
     Ok(vec![judge(look.subject(), &seen, look.number("workspace-lock"))])
 }
@@ -164,21 +170,22 @@ fn files(seen: &Seen) -> Option<Remark> {
 }
 
 fn repository(seen: &Seen, now: i64) -> Option<Remark> {
-    let folder = &seen.folder;
-    let save = format!(
-        "make a first commit, as its owner: git -C '{folder}' add -A && git -C '{folder}' commit -m first"
+    let git = format!("{}git -C {}", seen.as_owner, quoted(&seen.folder));
+    // A box without a person at it has no name for its commits.
+    let owner = &seen.owner;
+    let commit = format!(
+        "{git} add -A && {git} -c user.name={owner} -c user.email={owner}@localhost \
+         commit --allow-empty -m first"
     );
     let broken = |why: &str| {
-        let remedy = format!(
-            "see what can be saved, as its owner: git -C '{folder}' fsck; or restore a backup"
-        );
+        let remedy = format!("see what can be saved: {git} fsck; or restore a backup");
         Remark(Status::Fail, format!("its git repository is broken: {why}"), Some(remedy))
     };
     Some(match &seen.repository {
         Asked::Nothing => Remark(
             Status::Warn,
             "it is no git repository, so that nothing can be rolled back".to_owned(),
-            Some(format!("make one, as its owner: git init '{folder}', then commit")),
+            Some(format!("make one: {git} init && {commit}")),
         ),
         Asked::Passed => {
             Remark(Status::Pass, "a git repository, which was not asked".to_owned(), None)
@@ -190,7 +197,7 @@ fn repository(seen: &Seen, now: i64) -> Option<Remark> {
             format!(
                 "a new git repository without any commit on {branch}, so that nothing can be rolled back"
             ),
-            Some(save),
+            Some(format!("make a first commit: {commit}")),
         ),
         Asked::Told(Head::Commit(at), None) => {
             let age = span(now.saturating_sub(*at).max(0) as f64);
@@ -208,7 +215,11 @@ fn lock(seen: &Seen, limit: f64) -> Option<Remark> {
     Some(Remark(
         Status::Warn,
         format!("its index.lock is {} old and no git runs; limit {}", span(age), span(limit)),
-        Some(format!("remove it, as its owner: rm '{}/.git/index.lock'", seen.folder)),
+        Some(format!(
+            "remove it: {}rm {}",
+            seen.as_owner,
+            quoted(&format!("{}/.git/index.lock", seen.folder))
+        )),
     ))
 }
 
@@ -238,6 +249,8 @@ mod tests {
     fn seen() -> Seen {
         Seen {
             folder: "/w".into(),
+            owner: "dev".into(),
+            as_owner: "sudo runuser -u dev -- ".into(),
             missing: Vec::new(),
             repository: Asked::Told(Head::Commit(0), None),
             lock_seconds: None,
@@ -290,5 +303,17 @@ mod tests {
             let line = format!("{} {}", finding.status, finding.message);
             assert!(line.starts_with(expected), "{line}\n{expected}");
         }
+    }
+
+    #[test]
+    fn r5_a_first_commit_needs_no_name_of_git_and_is_the_owners() {
+        let unborn = told(Asked::Told(Head::Unborn("refs/heads/main".into()), None));
+        let finding = judge("workspace".into(), &unborn, 60.0);
+        assert_eq!(
+            finding.remedy.unwrap(),
+            "make a first commit: sudo runuser -u dev -- git -C '/w' add -A && \
+             sudo runuser -u dev -- git -C '/w' -c user.name=dev -c user.email=dev@localhost \
+             commit --allow-empty -m first"
+        );
     }
 }
