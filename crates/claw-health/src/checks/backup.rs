@@ -49,7 +49,9 @@ fn remedy(host: &Host, folder: &Path) -> String {
         path(parent.unwrap_or(Path::new("/"))),
         path(Path::new(name.unwrap_or(OsStr::new("."))))
     );
-    let (owner, to) = (as_owner(host), path(folder));
+    let is_owners = folder.starts_with(&host.owner().home);
+    let owner = if is_owners { as_owner(host) } else { "sudo ".to_owned() };
+    let to = path(folder);
     let make = if host.path(folder).is_dir() {
         String::new()
     } else {
