@@ -133,16 +133,16 @@ impl Manager {
         Some(Properties(values).text("JobType"))
     }
 
-    /// The names of the units that failed.
-    pub(crate) fn failed(&self) -> Result<Vec<String>, String> {
+    /// The names of the units that failed, or that did and are about to be started again.
+    pub(crate) fn in_trouble(&self) -> Result<Vec<String>, String> {
         let method = Method {
             path: "/org/freedesktop/systemd1",
             interface: "org.freedesktop.systemd1.Manager",
             name: "ListUnitsFiltered",
         };
-        let answer = self.call(&method, &[Argument::Texts(&["failed"])])?;
+        let answer = self.call(&method, &[Argument::Texts(&["failed", "activating"])])?;
         let units = answer.first().map(Value::list).unwrap_or_default();
-        Ok(units.iter().filter_map(|unit| Some(unit.list().first()?.text()?.to_owned())).collect())
+        Ok(units.iter().filter_map(|unit| in_trouble(unit.list())).map(str::to_owned).collect())
     }
 
     fn properties(&self, path: &str, interface: &str) -> Result<Vec<Value>, String> {
@@ -179,6 +179,15 @@ pub(crate) fn user_socket(owner: &Owner) -> String {
 pub(crate) fn user_manager_runs(host: &Host) -> bool {
     let socket = host.path(user_socket(host.owner())).symlink_metadata();
     !socket.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
+/// The name of a listed unit that failed, or that is between two restarts; not of one that is merely
+/// starting.
+fn in_trouble(listed: &[Value]) -> Option<&str> {
+    let [name, _, _, active, sub, ..] = listed else { return None };
+    let is_restarted = |sub: &str| sub.contains("auto-restart");
+    let is_it = active.text()? == "failed" || is_restarted(sub.text()?);
+    name.text().filter(|_| is_it)
 }
 
 fn whose(host: &Host, scope: Scope) -> String {
@@ -319,6 +328,21 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn s7_a_unit_between_two_restarts_is_in_trouble_and_one_that_starts_is_not() {
+        for (active, sub, expected) in [
+            ("failed", "failed", true),
+            ("activating", "auto-restart", true),
+            ("activating", "auto-restart-queued", true),
+            ("activating", "start", false),
+            ("activating", "start-pre", false),
+        ] {
+            let texts = ["x.service", "x", "loaded", active, sub, ""];
+            let listed = texts.map(|text| Value::Text(text.to_owned()));
+            assert_eq!(in_trouble(&listed).is_some(), expected, "{active} {sub}");
+        }
+    }
 
     #[test]
     fn names_are_escaped_as_systemd_escapes_them() {

@@ -22,7 +22,7 @@ use judge::{Role, View, judge};
 
 pub(super) const CHECK: Check = Check {
     name: "unit",
-    about: "the gateway's unit, the monitor's, and every one that failed",
+    about: "the gateway's unit, the monitor's, and every one that failed or is restarted",
     operand: "[user/|system/]UNIT",
     settings: &[
         Setting::limit("unit-loop-restarts", "count", 3.0, "Restarts that are a crash loop"),
@@ -50,7 +50,7 @@ fn run(look: &Look) -> Found {
         if scope == Scope::User && !user_manager_runs(host) {
             continue;
         }
-        match host.manager(scope).and_then(|manager| manager.failed()) {
+        match host.manager(scope).and_then(|manager| manager.in_trouble()) {
             Ok(names) => units.extend(names.into_iter().map(|name| (scope, name))),
             // What is looked at in that manager tells it already.
             Err(_) if units.iter().any(|(of, _)| *of == scope) => {}
