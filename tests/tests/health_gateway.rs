@@ -273,7 +273,10 @@ fn look_in(tree: &std::path::Path) -> Value {
         .env("CLAW_STATE", tree.join("state"))
         .output()
         .unwrap();
-    serde_json::from_slice(&output.stdout).expect(&String::from_utf8_lossy(&output.stderr))
+    let said = String::from_utf8_lossy(&output.stderr);
+    let record = serde_json::from_slice(&output.stdout);
+    assert!(record.is_ok(), "{said}");
+    record.unwrap()
 }
 
 /// The files of a user whose gateway is the fake one.
