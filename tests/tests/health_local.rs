@@ -418,3 +418,54 @@ fn a_state_file_that_is_no_file_is_nothing_remembered() {
     assert_eq!(run.records().len(), targets.len(), "{}", run.stderr);
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
+
+/// Does a command line of that text run? A process that has ended and waits for its parent has none.
+fn runs(command: &str) -> bool {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let mut lines = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    lines.any(|line| String::from_utf8_lossy(&line).replace('\0', " ").trim_end() == command)
+}
+
+#[track_caller]
+fn assert_soon(what: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !what() {
+        assert!(begin.elapsed() < Duration::from_secs(5), "not soon");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_signal_that_ends_it_ends_what_it_started() {
+    use nix::sys::signal::{Signal, kill};
+    use std::os::unix::process::ExitStatusExt;
+    for (signal, seconds) in
+        [(Signal::SIGTERM, 4241), (Signal::SIGINT, 4242), (Signal::SIGHUP, 4243)]
+    {
+        let sleep = format!("sleep {seconds}.{}", std::process::id());
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("claw-health"))
+            .args(["--timeout", "60", &format!("exec:{sleep}"), &format!("exec:{sleep} & wait")])
+            .spawn()
+            .unwrap();
+        assert_soon(|| runs(&sleep));
+        kill(nix::unistd::Pid::from_raw(child.id() as i32), signal).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(signal as i32), "{status}");
+        assert_soon(|| !runs(&sleep));
+    }
+}
+
+#[test]
+fn a_signal_that_is_ignored_stays_ignored() {
+    let tool = assert_cmd::cargo::cargo_bin("claw-health");
+    let script = format!("trap '' HUP; exec {} 'exec:kill -HUP $PPID; echo done'", tool.display());
+    let run = run(assert_cmd::Command::new("sh").args(["-c", &script]));
+    assert_eq!((run.status, run.stdout.contains("done")), (0, true), "{}", run.stdout);
+}
+
+/// Without this, `timeout` in a command could not end anything.
+#[test]
+fn a_command_finds_no_signal_blocked() {
+    let record = health(&["exec:grep SigBlk /proc/self/status"]).record();
+    assert_eq!(line(&record), "pass SigBlk:\t0000000000000000");
+}

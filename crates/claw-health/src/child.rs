@@ -2,16 +2,18 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
+
+use crate::groups;
 
 /// As much of its output as is kept. The rest is read and thrown away, so that it never waits.
 const KEPT_BYTES: usize = 64 * 1024;
@@ -58,18 +60,14 @@ fn input(lines: &str) -> io::Result<Stdio> {
 }
 
 fn run_with(input: Stdio, command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
-    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = command.spawn().map_err(NotEnded::NotStarted)?;
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = groups::start(command).map_err(NotEnded::NotStarted)?;
     let mut pipes = [
         child.stdout.take().map(OwnedFd::from).map_or_else(Pipe::closed, Pipe::new),
         child.stderr.take().map(OwnedFd::from).map_or_else(Pipe::closed, Pipe::new),
     ];
     let ended = wait(&child, &mut pipes, deadline);
-    // The child is not yet waited for, so that its number, and with it the group's, is nobody else's.
-    if let Ok(pid) = i32::try_from(child.id()) {
-        // There may be nobody left in the group.
-        let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
-    }
+    groups::end(&child);
     let status = child.wait();
     let [stdout, stderr] = pipes.map(|pipe| pipe.kept);
     match (ended, status) {

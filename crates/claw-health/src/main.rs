@@ -10,6 +10,7 @@ mod formats;
 mod gateway;
 mod getent;
 mod git;
+mod groups;
 mod host;
 mod kernel_clock;
 mod look;

@@ -9,6 +9,7 @@ use crate::args::{self, Args};
 use crate::checks;
 use crate::finding::Finding;
 use crate::formats::Writer;
+use crate::groups;
 use crate::host::Host;
 use crate::look::look;
 use crate::target::{self, Target};
@@ -29,6 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     for finding in absent {
         writer.finding("absent", finding)?;
     }
+    let _guard = groups::guard(targets.iter().any(|target| target.check.runs_programs()));
     look(&host, &args.settings, &targets, args.timeout, |target, findings| {
         findings.into_iter().try_for_each(|finding| writer.finding(target.check.name, finding))
     })?;
