@@ -469,3 +469,24 @@ fn a_command_finds_no_signal_blocked() {
     let record = health(&["exec:grep SigBlk /proc/self/status"]).record();
     assert_eq!(line(&record), "pass SigBlk:\t0000000000000000");
 }
+
+/// Too few files may be open: no fault of what is looked at.
+#[test]
+fn what_this_box_lacks_is_unknown_and_no_verdict() {
+    let tool = assert_cmd::cargo::cargo_bin("claw-health");
+    for few in 3..12 {
+        let script = format!(
+            "ulimit -n {few}; exec {} --format json tcp:127.0.0.1:1 http://127.0.0.1:1/ \
+             gateway:http://127.0.0.1:1 process:no-such-process",
+            tool.display()
+        );
+        let run = run(assert_cmd::Command::new("sh").args(["-c", &script]));
+        for record in run.records() {
+            let is_told = match record["status"].as_str().unwrap() {
+                "unknown" => line(&record).contains("Too many open files"),
+                _ => !line(&record).contains("Too many open files"),
+            };
+            assert!(is_told && !line(&record).contains("hidepid"), "{few}: {record}");
+        }
+    }
+}

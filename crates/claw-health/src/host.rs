@@ -225,6 +225,11 @@ impl Host {
         file.metadata().map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or_default()))
     }
 
+    /// Why a file of the box cannot be opened to be read; nothing where it can.
+    pub(crate) fn objection(&self, path: impl AsRef<Path>) -> Option<Errno> {
+        self.open(path.as_ref(), OFlag::O_RDONLY).err()
+    }
+
     /// A folder of the box, held open.
     pub(crate) fn folder(&self, path: impl AsRef<Path>) -> nix::Result<OwnedFd> {
         self.open(path.as_ref(), OFlag::O_RDONLY | OFlag::O_DIRECTORY)

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::MetadataExt;
 
+use nix::errno::Errno;
+
 use crate::host::Host;
 
 /// The numbers of all processes that can be seen.
@@ -23,9 +25,18 @@ pub(crate) fn of_unit(host: &Host, unit: &str) -> Vec<u32> {
     )
 }
 
-/// Are the processes of other users hidden from whoever looks? (`mount -o hidepid=2 /proc`)
+/// Are the processes of other users hidden from whoever looks, wholly or in what they do? (`mount -o
+/// hidepid=2 /proc`)
 pub(crate) fn are_hidden(host: &Host) -> bool {
-    host.is_running() && host.meta("/proc/1").is_err()
+    let why = host.objection("/proc/1/stat");
+    host.is_running() && matches!(why, Some(Errno::ENOENT | Errno::EACCES | Errno::EPERM))
+}
+
+/// Can a file of a process not be opened for want of means, or for none that lasts? All else is that
+/// it ended, or is hidden.
+fn is_for_want(host: &Host, path: &str) -> bool {
+    use Errno::{EMFILE, ENFILE, ENOMEM};
+    matches!(host.objection(path), None | Some(EMFILE | ENFILE | ENOMEM))
 }
 
 /// Whose process it is; nothing once it has ended.
@@ -35,17 +46,26 @@ pub(crate) fn owner(host: &Host, pid: u32) -> Option<u32> {
 
 /// Is that the exact name of the command that it runs: the kernel's name of it, or the file name of
 /// its first argument? One that has ended and waits for its parent runs nothing.
-pub(crate) fn runs(host: &Host, pid: u32, name: &str) -> bool {
-    let Ok(stat) = host.read_bytes(format!("/proc/{pid}/stat")) else { return false };
-    let Some((command, state)) = parse(&String::from_utf8_lossy(&stat)) else { return false };
+pub(crate) fn runs(host: &Host, pid: u32, name: &str) -> Result<bool, String> {
+    let path = format!("/proc/{pid}/stat");
+    let stat = match host.read_bytes(&path) {
+        Err(why) if is_for_want(host, &path) => return Err(why),
+        Err(_) => return Ok(false),
+        Ok(stat) => stat,
+    };
+    let Some((command, state)) = parse(&String::from_utf8_lossy(&stat)) else { return Ok(false) };
     if matches!(state, 'Z' | 'X') {
-        return false;
+        return Ok(false);
     }
     // The kernel keeps 15 bytes of a name; a longer one is found by the first argument.
-    command == name
-        || host
-            .read_bytes(format!("/proc/{pid}/cmdline"))
-            .is_ok_and(|line| program(&line) == name.as_bytes())
+    if command == name {
+        return Ok(true);
+    }
+    let path = format!("/proc/{pid}/cmdline");
+    match host.read_bytes(&path) {
+        Err(why) if is_for_want(host, &path) => Err(why),
+        line => Ok(line.is_ok_and(|line| program(&line) == name.as_bytes())),
+    }
 }
 
 /// The kernel's name of the command that it runs.

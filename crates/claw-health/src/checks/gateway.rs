@@ -10,7 +10,7 @@ use crate::finding::Finding;
 use crate::gateway::{self, Seen, Service, safe_mode};
 use crate::host::Host;
 use crate::look::Look;
-use crate::network::probe;
+use crate::network::probe::{self, Failure};
 use crate::network::tls::Trust;
 use crate::network::url::Url;
 use crate::remedy::{journal, said_to_owner, systemctl};
@@ -66,6 +66,9 @@ fn run(look: &Look) -> Found {
     let get = |path| probe::get(&url.at(path), Trust::Anybody, look.deadline);
     let mut service = if is_own { gateway::service(&look.host) } else { None };
     let life = get("/healthz");
+    if let Err(failure @ Failure::Local(_)) = &life.outcome {
+        return Ok(vec![failure.finding(format!("gateway:{url}"))]);
+    }
     // It may just have been stopped or killed, which systemd knows by now.
     if is_own && life.outcome.is_err() && !look.time_left().is_zero() {
         service = gateway::service(&look.host);

@@ -27,7 +27,12 @@ fn run(look: &Look) -> Found {
     if name.is_empty() {
         return Ok(vec![judge_all(look.subject(), all.len(), look.number("process-all-warn"))]);
     }
-    let pids: Vec<u32> = all.into_iter().filter(|&pid| processes::runs(host, pid, name)).collect();
+    let mut pids = Vec::new();
+    for pid in all {
+        if processes::runs(host, pid, name)? {
+            pids.push(pid);
+        }
+    }
     let (min, max) = (look.number("process-min"), look.number("process-max"));
     if processes::are_hidden(host) && (pids.len() as f64) < min {
         return Err(

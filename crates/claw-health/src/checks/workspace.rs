@@ -117,10 +117,9 @@ fn run(look: &Look) -> Found {
 /// Does a git of that user run, which may hold the lock?
 fn git_runs(look: &Look, uid: u32) -> bool {
     let host = &look.host;
-    processes::all(host)
-        .unwrap_or_default()
-        .into_iter()
-        .any(|pid| processes::owner(host, pid) == Some(uid) && processes::runs(host, pid, "git"))
+    processes::all(host).unwrap_or_default().into_iter().any(|pid| {
+        processes::owner(host, pid) == Some(uid) && processes::runs(host, pid, "git") == Ok(true)
+    })
 }
 
 const RESTORE: &str = "put the files back, from a backup or with git";
