@@ -13,6 +13,9 @@ const CONFIGURATION_STATUS: i64 = 78;
 /// A unit that restarts and has been up for less than this is in a loop.
 const YOUNG_SECONDS: f64 = 90.0;
 
+/// A look that takes longer hangs.
+const LONGEST_MONITOR_RUN: Duration = Duration::from_secs(60);
+
 /// What a unit is to this box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -36,6 +39,8 @@ pub(super) struct View {
     pub(super) journal: String,
     /// What its owner has to have done before anything else, for the unit to stay up.
     pub(super) linger: Option<String>,
+    /// The timer that is to start it, and does not run.
+    pub(super) idle_timer: Option<String>,
     /// What stands before a command that the owner has to type: `as dev: `.
     pub(super) as_owner: String,
 }
@@ -145,7 +150,12 @@ fn active(unit: &Unit, view: &View) -> Finding {
 }
 
 fn activating(unit: &Unit, view: &View) -> Finding {
-    let since = ago(unit.changed.unwrap_or_default());
+    let changed = unit.changed.unwrap_or_default();
+    let since = ago(changed);
+    let is_at_work = view.role == Role::Monitor && unit.kind == "oneshot";
+    if is_at_work && unit.sub_state == "start" && changed < LONGEST_MONITOR_RUN {
+        return Finding::pass(&view.subject, format!("at work for {since}"));
+    }
     let message = if unit.sub_state.starts_with("auto-restart") {
         format!(
             "it ended {since} ago ({}) and is started again {} after that",
@@ -214,6 +224,20 @@ fn stopped(unit: &Unit, view: &View) -> Finding {
     let since = ago(unit.changed.unwrap_or_default());
     if unit.active_state == "deactivating" {
         return Finding::warn(&view.subject, format!("stopping for {since}"));
+    }
+    if let Some(timer) = &view.idle_timer {
+        let how = format!("{} enable --now {timer}", view.systemctl);
+        let message = format!("{timer}, which is to start it, is not active");
+        return Finding::warn(&view.subject, message).remedy(how);
+    }
+    let has_timer = unit.triggers.iter().any(|name| name.ends_with(".timer"));
+    if view.role == Role::Monitor && unit.kind == "oneshot" && has_timer {
+        let message = if unit.exec_main_code == 0 {
+            "not started yet; its timer runs".to_owned()
+        } else {
+            format!("its timer runs; it ended {since} ago")
+        };
+        return Finding::pass(&view.subject, message);
     }
     let is_run_at_times = unit.kind == "oneshot" || !unit.triggers.is_empty();
     let is_service = !unit.kind.is_empty();

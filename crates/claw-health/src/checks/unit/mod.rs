@@ -132,10 +132,22 @@ fn look_at(look: &Look, scope: Scope, name: &str) -> Finding {
         systemctl: systemctl(host, scope),
         journal: journal(host, scope, name),
         linger: if scope == Scope::User { enable_linger(host) } else { None },
+        idle_timer: if role == Role::Monitor { idle_timer(host, scope, &unit) } else { None },
         as_owner: said_to_owner(host),
     };
     let finding = judge(&unit, &view);
     with_lints(host, scope, &unit, role, finding)
+}
+
+/// The timer of a unit, where there is one and it does not run.
+fn idle_timer(host: &Host, scope: Scope, unit: &Unit) -> Option<String> {
+    let (stem, _) = unit.name.rsplit_once('.')?;
+    let own = format!("{stem}.timer");
+    let loaded = unit.triggers.iter().find(|name| name.ends_with(".timer"));
+    let timer =
+        loaded.cloned().or_else(|| lint::file_of(host, scope, &own).is_some().then_some(own))?;
+    let state = host.manager(scope).ok()?.unit(&timer).ok()?.active_state;
+    (state != "active").then_some(timer)
 }
 
 /// A user's unit, where its manager does not run: nothing of it does.

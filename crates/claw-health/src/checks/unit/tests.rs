@@ -37,6 +37,7 @@ fn view(role: Role, growth: Growth) -> View {
         systemctl: "systemctl --user".to_owned(),
         journal: "journalctl --user -u x.service -n 50".to_owned(),
         linger: None,
+        idle_timer: None,
         as_owner: String::new(),
     }
 }
@@ -209,7 +210,40 @@ fn m2_a_crash_loop_is_seen_though_the_unit_is_active() {
 }
 
 #[test]
-fn a_unit_that_runs_at_times_may_be_at_rest() {
+fn m2_a_monitor_that_a_timer_starts_is_at_rest_between_two_looks() {
+    let oneshot = |states: &str| Unit { kind: "oneshot".to_owned(), ..unit(states) };
+    let rests = Unit {
+        triggers: vec!["x.timer".to_owned()],
+        exec_main_code: 1,
+        exec_main_status: 1,
+        ..oneshot("loaded inactive dead success")
+    };
+    let at_work = Unit {
+        changed: Some(Duration::from_secs(2)),
+        ..oneshot("loaded activating start success")
+    };
+    let stuck = Unit { changed: Some(Duration::from_secs(60)), ..at_work.clone() };
+    for (unit, expected) in [
+        (rests.clone(), "stopped: pass INFO its timer runs; it ended 1 min ago"),
+        (Unit { triggers: Vec::new(), ..rests.clone() }, "stopped: warn"),
+        (Unit { kind: "simple".to_owned(), ..rests.clone() }, "stopped: warn"),
+        (at_work, "activating: pass INFO at work for 2 s"),
+        (stuck, "activating: warn WARNING starting for 1 min"),
+    ] {
+        let said = said(&unit, Role::Monitor, Growth::default());
+        assert!(said.starts_with(expected), "{said}");
+    }
+    let idle_timer = Some("x.timer".to_owned());
+    let view = View { idle_timer, ..view(Role::Monitor, Growth::default()) };
+    assert_eq!(
+        judge(&rests, &view).line(),
+        "warn WARNING x.timer, which is to start it, is not active > \
+         systemctl --user enable --now x.timer"
+    );
+}
+
+#[test]
+fn s7_a_unit_that_runs_at_times_may_be_at_rest() {
     let idle = unit("loaded inactive dead success");
     let oneshot = Unit { kind: "oneshot".to_owned(), ..idle.clone() };
     let started_by_timer = Unit { triggers: vec!["x.timer".to_owned()], ..idle.clone() };
