@@ -219,7 +219,16 @@ fn with_lints(host: &Host, scope: Scope, unit: &Unit, role: Role, mut finding: F
     let gateway = if role == Role::Gateway { host.recall("gateway") } else { None };
     let start = gateway.and_then(|gateway| gateway.get("start_seconds")?.as_f64());
     let lints = lint::harmless(host, scope, unit, start);
-    if lints.is_empty() { finding } else { finding.note("lint", lints) }
+    with_notes(finding, lints)
+}
+
+/// What does no harm by itself is told, and changes nothing else.
+fn with_notes(mut finding: Finding, lints: Vec<String>) -> Finding {
+    if lints.is_empty() {
+        return finding;
+    }
+    finding.message += &format!("; note: {}", lints.join(", and "));
+    finding.note("lint", lints)
 }
 
 fn worsened(finding: Finding, status: Status) -> Finding {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::judge::{Role, View, judge};
 use super::restarts::Growth;
+use super::with_notes;
+use crate::finding::Finding;
 use crate::systemd::Unit;
 
 fn unit(states: &str) -> Unit {
@@ -239,6 +241,19 @@ fn m2_a_monitor_that_a_timer_starts_is_at_rest_between_two_looks() {
         judge(&rests, &view).line(),
         "warn WARNING x.timer, which is to start it, is not active > \
          systemctl --user enable --now x.timer"
+    );
+}
+
+#[test]
+fn s7_what_does_no_harm_by_itself_is_told_and_passes() {
+    let pass = || Finding::pass("unit:user/x.service", "active for 1 h");
+    let noted = |lints: &[&str]| {
+        with_notes(pass(), lints.iter().map(|&lint| lint.to_owned()).collect()).line()
+    };
+    assert_eq!(noted(&[]), "pass INFO active for 1 h");
+    assert_eq!(
+        noted(&["RestartSec is 5 s, but a start takes 12 s", "b"]),
+        "pass INFO active for 1 h; note: RestartSec is 5 s, but a start takes 12 s, and b"
     );
 }
 
