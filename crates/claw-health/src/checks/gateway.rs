@@ -48,6 +48,8 @@ struct Memory {
     start_seconds: Option<f64>,
     /// The process that this was measured of.
     pid: Option<u32>,
+    /// The process that was ready, and was not seen starting or about to stop since.
+    ready_pid: Option<u32>,
     /// Since when every look found it starting, in seconds since 1970.
     starting_since: Option<f64>,
 }
@@ -78,14 +80,20 @@ fn run(look: &Look) -> Found {
         life,
         start: None,
         readiness: None,
-        service,
         remedy: None,
         starting_for: memory.starting_for(),
+        is_looping: false,
+        was_ready: memory.was_ready(service.as_ref()),
+        service,
         safe_mode: false,
         grace: Duration::from_secs_f64(look.number("gateway-grace").min(1e9)),
         warn: look.number("gateway-warn"),
         url: url.clone(),
     };
+    if is_own && seen.service.as_ref().is_some_and(|service| service.restarts > 0) {
+        let state = of_gateway(look).data.remove("state");
+        seen.is_looping = state.is_some_and(|state| state == "crash-looping");
+    }
     if seen.is_alive() {
         seen.start = Some(get("/startupz"));
         seen.readiness = Some(get("/readyz"));
@@ -132,6 +140,12 @@ impl Memory {
         Duration::try_from_secs_f64(now() - self.starting_since?).ok()
     }
 
+    /// Was it this very process that was ready?
+    fn was_ready(&self, service: Option<&Service>) -> bool {
+        let pid = service.and_then(|service| service.main_pid);
+        pid.is_some() && pid == self.ready_pid
+    }
+
     /// What to remember after a look.
     fn after(
         &self,
@@ -142,7 +156,13 @@ impl Memory {
         /// Longer than any start; what is more is an uptime that began anew in the same process.
         const LONGEST_START: Duration = Duration::from_secs(600);
         let mut next = self.clone();
-        let is_starting = finding.data.get("state").is_some_and(|state| state == "starting");
+        let is = |word| finding.data.get("state").is_some_and(|state| state == word);
+        let is_starting = is("starting");
+        if is_starting {
+            next.ready_pid = None;
+        } else if is("ready") {
+            next.ready_pid = service.and_then(|service| service.main_pid).or(self.ready_pid);
+        }
         next.starting_since = is_starting.then(|| self.starting_since.unwrap_or_else(now));
         let age = service.and_then(|service| service.age);
         let start = age.zip(uptime).and_then(|(age, uptime)| age.checked_sub(uptime));
@@ -194,5 +214,24 @@ mod tests {
         assert_eq!(first.after(&starting, None, None), first);
         let ready = Finding::pass("gateway", "ready").note("state", "ready");
         assert_eq!(first.after(&ready, None, None).starting_since, None);
+    }
+
+    #[test]
+    fn s7_the_process_that_was_ready_is_known_until_it_starts_anew() {
+        let of = |pid| Service {
+            state: "active".to_owned(),
+            age: None,
+            restarts: 0,
+            main_pid: Some(pid),
+            is_restarting: false,
+        };
+        let found = |word: &str| Finding::pass("gateway", word).note("state", word);
+        let ready = Memory::default().after(&found("ready"), Some(&of(7)), None);
+        assert!(ready.was_ready(Some(&of(7))));
+        assert!(!ready.was_ready(Some(&of(8))) && !ready.was_ready(None));
+        let hung = ready.after(&found("hung"), Some(&of(7)), None);
+        assert!(hung.was_ready(Some(&of(7))));
+        let drains = ready.after(&found("starting"), Some(&of(7)), None);
+        assert!(!drains.was_ready(Some(&of(7))));
     }
 }

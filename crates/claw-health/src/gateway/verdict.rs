@@ -23,6 +23,10 @@ pub(crate) struct Seen {
     pub(crate) remedy: Option<String>,
     /// For how long every look has found it starting.
     pub(crate) starting_for: Option<Duration>,
+    /// Does its unit crash again and again?
+    pub(crate) is_looping: bool,
+    /// Was this very process ready at an earlier look, and not about to stop since?
+    pub(crate) was_ready: bool,
     pub(crate) safe_mode: bool,
     pub(crate) grace: Duration,
     /// The time to the first byte that is worth a look.
@@ -112,13 +116,16 @@ impl Seen {
     /// Did its unit start so lately that nothing is wrong with it yet? One that starts again and
     /// again is always young.
     fn is_warming(&self) -> bool {
-        let young = self.service.as_ref().is_some_and(|service| service.is_young(self.grace));
-        young && !self.starts_again_and_again()
+        let service = self.service.as_ref();
+        let young = service.is_some_and(|service| service.is_young(self.grace));
+        let is_up = self.was_ready && service.is_some_and(|service| service.state == "active");
+        young && !is_up && !self.starts_again_and_again()
     }
 
     fn starts_again_and_again(&self) -> bool {
         let restarts = self.service.as_ref().map_or(0, |service| service.restarts);
-        restarts >= 2 && self.starting_for.is_some_and(|so_long| so_long > self.grace * 2)
+        let so_long = self.starting_for.is_some_and(|so_long| so_long > self.grace * 2);
+        self.is_looping || restarts >= 2 && so_long
     }
 
     fn absent(&self, failure: &Failure) -> (State, Finding) {
@@ -146,19 +153,23 @@ impl Seen {
         if let Some(service) = &self.service {
             message.push_str(&format!("; its unit is {}", service.state));
             if self.starts_again_and_again() {
-                let so_long = span(self.starting_for.unwrap_or_default().as_secs_f64());
-                let restarts = service.restarts;
-                message.push_str(&format!(
-                    ", starting again and again for {so_long}, {restarts} restarts"
-                ));
+                message.push_str(", starting again and again");
+                if let Some(so_long) = self.starting_for {
+                    message.push_str(&format!(" for {}", span(so_long.as_secs_f64())));
+                }
+                message.push_str(&format!(", {} restarts", service.restarts));
             }
         }
         let finding = Finding::critical(self.subject(), message);
         (state, Finding { remedy: self.remedy.clone(), ..finding })
     }
 
-    /// A start that takes no longer than it may is nothing to be loud about.
+    /// A start that takes no longer than it may is nothing to be loud about, unless one follows the
+    /// other.
     fn starting(&self, what: &str) -> (State, Finding) {
+        if self.is_looping {
+            return self.missing(State::Dead, what);
+        }
         let grace = self.grace.as_secs_f64();
         let message = match self.age() {
             Some(age) => {
@@ -279,7 +290,7 @@ impl Seen {
         let Some(trouble) = busy.or(slow) else {
             return (State::Ready, Finding::pass(self.subject(), format!("ready: {what}")));
         };
-        if self.age().is_some_and(|age| age < BUSY_START) {
+        if self.age().is_some_and(|age| age < BUSY_START) && !self.is_looping {
             return self.starting(&trouble);
         }
         (State::Degraded, Finding::warn(self.subject(), format!("degraded: {trouble}; {what}")))

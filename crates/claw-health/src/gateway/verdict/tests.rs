@@ -39,6 +39,8 @@ fn seen(life: Probe) -> Seen {
         service: None,
         remedy: None,
         starting_for: None,
+        is_looping: false,
+        was_ready: false,
         safe_mode: false,
         grace: Duration::from_secs(90),
         warn: 1.0,
@@ -290,4 +292,42 @@ fn what_the_gateway_names_is_shown_within_limits() {
     let many: Vec<String> = (0..20).map(|number| format!("{number}{}", "x".repeat(200))).collect();
     let shown = list(&many);
     assert!(shown.len() < 600 && shown.ends_with("and 12 more"), "{shown}");
+}
+
+#[test]
+fn s7_a_crash_loop_is_no_start_whatever_the_gateway_says() {
+    let refused = || probe(Err(Failure::Refused));
+    let says_so =
+        || alive(json(503, r#"{"ok":false,"status":"starting"}"#), json(503, NOT_READY_REMOTE));
+    let busy = || alive(json(200, STARTED), ready(9, true));
+    for (seen, is_looping, expected) in [
+        (seen(refused()), false, "starting"),
+        (seen(refused()), true, "dead"),
+        (says_so(), false, "starting"),
+        (says_so(), true, "dead"),
+        (busy(), false, "starting"),
+        (busy(), true, "degraded"),
+        (alive(json(200, STARTED), ready(9, false)), true, "ready"),
+    ] {
+        let line = line(&Seen { service: service("active", Some(11), 7), is_looping, ..seen });
+        let word = line.split(' ').nth(2).unwrap().trim_end_matches(':');
+        assert_eq!(word, expected, "{line}");
+        assert_eq!(line.contains("starting again and again, 7 restarts"), word == "dead", "{line}");
+        assert_eq!(line.starts_with("fail Critical"), word == "dead", "{line}");
+    }
+}
+
+#[test]
+fn s7_a_process_that_was_ready_is_not_starting_when_it_no_longer_answers() {
+    let silent = || probe(Err(Failure::Silent(Duration::from_secs(2))));
+    for (life, state, was_ready, expected) in [
+        (silent(), "active", false, "starting"),
+        (silent(), "active", true, "hung"),
+        (probe(Err(Failure::Refused)), "active", true, "dead"),
+        (probe(Err(Failure::Refused)), "activating", true, "starting"),
+        (probe(Err(Failure::Refused)), "reloading", true, "starting"),
+    ] {
+        let line = line(&Seen { service: service(state, Some(30), 0), was_ready, ..seen(life) });
+        assert_eq!(line.split(' ').nth(2).unwrap().trim_end_matches(':'), expected, "{line}");
+    }
 }
