@@ -294,7 +294,13 @@ fn cries_wolf(host: &Host) -> Vec<String> {
     let look = |user| {
         // What depends on the machine below the test bed is left out.
         let records = host.health(user, &["--skip", "load,pressure,disk,memory,oom"]);
-        let failing = records.iter().filter(|record| record["status"] != "pass");
+        // A gateway on a busy machine says itself that its event loop is busy, and it is.
+        let is_busy = |record: &Value| {
+            let message = record["message"].as_str().unwrap_or_default();
+            message.contains("its event loop is busy") || message.contains("its answer is late")
+        };
+        let failing =
+            records.iter().filter(|record| record["status"] != "pass" && !is_busy(record));
         let subjects: Vec<_> = failing
             .map(|record| record["subject"].as_str().unwrap_or_default().to_owned())
             .collect();
