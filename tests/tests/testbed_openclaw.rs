@@ -171,14 +171,17 @@ const STEPS: &[Step] = &[
         doing: "configure 'c.gateway.bind = \"custom\"'; systemctl --user restart $unit; until_unit crash-looping 150",
         starts: false,
         options: &[],
-        expected: &[(
-            UNIT,
+        expected: &[
+            ("gateway", ("dead", "fail CRITICAL", &["starting again and again"])),
             (
-                "crash-looping",
-                "fail CRITICAL",
-                &["crash-looping: 3 restarts", "limit 3 restarts in 5 min", "journalctl"],
+                UNIT,
+                (
+                    "crash-looping",
+                    "fail CRITICAL",
+                    &["crash-looping: 3 restarts", "limit 3 restarts in 5 min", "journalctl"],
+                ),
             ),
-        )],
+        ],
     },
     Step {
         claim: "s7_a_gateway_that_was_repaired_is_ready_and_holds_its_channels_back_for_a_while",

@@ -59,7 +59,7 @@ fn every_state_is_told(suite: &str) {
         systemctl --user start refuses && sleep 1";
     host.run("dev", &["sh", "-c", refuses]);
     for user in ["root", "dev"] {
-        let twin = ["/etc/systemd/system/twin.service is its twin", "sudo systemctl disable --now"];
+        let twin = ["/etc/systemd/system/twin.service is its twin", "systemctl disable --now"];
         wrong.extend(mismatches(
             user,
             &gateway("twin.service", user),
@@ -76,10 +76,10 @@ fn every_state_is_told(suite: &str) {
     // Without a target it finds by itself what failed, in both managers.
     let found = host.health("root", &["unit"]);
     for scope in ["system", "user"] {
-        for name in ["exits3", "killed", "limit", "watchdog"] {
+        for name in ["exits3", "killed", "limit", "loops", "watchdog"] {
             let subject = format!("unit:{scope}/{name}.service");
             if !found.iter().any(|record| record["subject"] == *subject) {
-                wrong.push(format!("{subject} failed and is not told"));
+                wrong.push(format!("{subject} is in trouble and is not told"));
             }
         }
     }
@@ -94,6 +94,37 @@ fn m2_every_state_of_a_unit_is_told_on_trixie() {
 #[test]
 fn m2_every_state_of_a_unit_is_told_on_bookworm() {
     every_state_is_told("bookworm");
+}
+
+#[test]
+fn m2_the_monitor_of_the_manual_is_as_it_should_be() {
+    const NAME: &str = "openclaw-agent-monitor";
+    let Some(host) = Host::boot("trixie", "monitor", &[]) else { return };
+    let page = include_str!("../../man/claw.7").replace("/usr/local/bin/", "/opt/bind/");
+    let files = page.match_indices("[Unit]").map(|(at, _)| page[at..].split(".Ed").next().unwrap());
+    for (file, end) in files.zip(["service", "timer"]) {
+        let path = format!("/etc/systemd/system/{NAME}.{end}");
+        host.run("root", &["sh", "-c", "printf %s \"$1\" >\"$0\"", &path, file]);
+    }
+    // It has a look of its own under way, or behind it.
+    let enable = format!(
+        "systemctl daemon-reload && systemctl --quiet enable --now {NAME}.timer && \
+         until journalctl -u {NAME} | grep -q Finished; do sleep 0.1; done"
+    );
+    host.run("root", &["sh", "-c", &enable]);
+    let target = format!("unit:system/{NAME}.service");
+    for user in ["root", "dev"] {
+        let record = host.health(user, &[&target]).remove(0);
+        let expected = ("stopped", "pass INFO", &["its timer runs; it ended "][..]);
+        assert_eq!(mismatches(user, &record, expected), Vec::<String>::new());
+    }
+    host.run("root", &["systemctl", "stop", &format!("{NAME}.timer")]);
+    let record = host.health("dev", &[&target]).remove(0);
+    let words = ["is not active", "sudo systemctl enable --now openclaw-agent-monitor.timer"];
+    assert_eq!(
+        mismatches("dev", &record, ("stopped", "warn WARNING", &words)),
+        Vec::<String>::new()
+    );
 }
 
 /// A container does not enforce a unit's limits; a host with a kernel of its own does.

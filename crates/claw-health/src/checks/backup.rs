@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_are_known_by_their_names() {
+    fn m2_archives_are_known_by_their_names() {
         for (name, expected) in [
             ("workspace-20260131-235959.tar.zst", true),
             ("workspace-20260131-235959.tar.gz", true),

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_start_of_each_process_is_remembered_once() {
+    fn s7_the_start_of_each_process_is_remembered_once() {
         let service = |age| Service {
             state: "active".to_owned(),
             age: Some(Duration::from_secs(age)),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_is_timed_from_the_first_look_that_found_it() {
+    fn a1_a_start_is_timed_from_the_first_look_that_found_it() {
         let starting = Finding::warn("gateway", "starting").note("state", "starting");
         let first = Memory::default().after(&starting, None, None);
         assert!(first.starting_since.is_some());

@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn deprecated_directives_are_found_with_what_replaces_them() {
+    fn s7_deprecated_directives_are_found_with_what_replaces_them() {
         let text = "[Service]\n#MemoryLimit=1\nMemoryLimitX=1\n MemoryLimit = 100M\nBlockIOWeight=10\n\
                     StartLimitIntervalSec=5\n";
         assert_eq!(

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn m2_restarts_are_counted_within_the_window() {
+    fn s7_restarts_are_counted_within_the_window() {
         for (case, seen, at_least, at_most) in [
             ("a first look knows nothing", &[(1000, 7)][..], 0, None),
             ("three in half a minute", &[(1000, 7), (1030, 10)], 3, None),

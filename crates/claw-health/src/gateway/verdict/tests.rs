@@ -246,7 +246,7 @@ fn a1_a_stop_is_an_outage_unless_a_start_follows() {
 }
 
 #[test]
-fn a_start_that_takes_too_long_is_loud() {
+fn a1_a_start_that_takes_too_long_is_loud() {
     let start = r#"{"ok":false,"status":"starting","version":"1","uptimeMs":200000}"#;
     assert_eq!(
         line(&alive(json(503, start), json(503, NOT_READY_REMOTE))),
@@ -255,7 +255,7 @@ fn a_start_that_takes_too_long_is_loud() {
 }
 
 #[test]
-fn the_restart_loop_breaker_is_told_of_a_gateway_that_looks_well() {
+fn s7_the_restart_loop_breaker_is_told_of_a_gateway_that_looks_well() {
     let seen = Seen { safe_mode: true, ..alive(json(200, STARTED), ready(100, false)) };
     let finding = judge(&seen);
     assert_eq!((finding.status, &finding.data["state"]), (Status::Warn, &"ready".into()));
@@ -264,7 +264,7 @@ fn the_restart_loop_breaker_is_told_of_a_gateway_that_looks_well() {
 }
 
 #[test]
-fn a_late_first_byte_degrades() {
+fn m2_a_late_first_byte_degrades() {
     let mut seen = alive(json(200, STARTED), ready(600, false));
     seen.life.clocks.first_byte = Some(Duration::from_millis(1400));
     assert_eq!(
