@@ -59,14 +59,29 @@ fn run(look: &Look) -> Found {
 
 fn ask(look: &Look, path: &str, uid: u32) -> Answer {
     const TIMEOUT: Duration = Duration::from_secs(2);
-    let deadline = look.deadline.min(Instant::now() + TIMEOUT);
-    match socket::connect(path, uid) {
-        Ok(stream) => match authenticate(&mut BufReader::new(stream), deadline) {
-            Ok(_) => Answer::Line,
-            Err(why) => Answer::Nothing(why),
-        },
-        Err(why) => Answer::Unreached(why),
+    let limit = TIMEOUT.min(look.time_left());
+    let deadline = Instant::now() + limit;
+    let stream = match socket::connect(path, uid) {
+        Ok(stream) => stream,
+        Err(why) => return Answer::Unreached(why),
+    };
+    match authenticate(&mut BufReader::new(stream), deadline) {
+        Ok(line) if is_answer(&line) => Answer::Line,
+        Ok(_) => Answer::Nothing("answers with something that is not D-Bus".to_owned()),
+        Err(_) if Instant::now() >= deadline => Answer::Nothing(silent(limit)),
+        Err(why) => Answer::Nothing(why),
     }
+}
+
+fn silent(limit: Duration) -> String {
+    format!("does not answer within {} s", (limit.as_secs_f64() * 10.0).round() / 10.0)
+}
+
+/// Is it one of the words that a server says while somebody logs in?
+fn is_answer(line: &str) -> bool {
+    const WORDS: [&str; 5] = ["OK", "REJECTED", "DATA", "ERROR", "AGREE_UNIX_FD"];
+    let word = line.trim_end().split(' ').next().unwrap_or_default();
+    WORDS.contains(&word)
 }
 
 fn judge_system(answer: &Answer) -> Finding {
@@ -131,6 +146,30 @@ fn judge_user(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_word_of_the_protocol_is_an_answer() {
+        for (line, expected) in [
+            ("OK 1234deadbeef\r\n", true),
+            ("REJECTED EXTERNAL ANONYMOUS\r\n", true),
+            ("ERROR\r\n", true),
+            ("AGREE_UNIX_FD\r\n", true),
+            ("OKAY\r\n", false),
+            ("HTTP/1.1 400 Bad Request\r\n", false),
+            ("\u{fffd}x\n", false),
+            ("\n", false),
+        ] {
+            assert_eq!(is_answer(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn the_time_that_is_told_is_the_one_that_was_waited() {
+        let told = |millis| silent(Duration::from_millis(millis));
+        assert_eq!(told(2000), "does not answer within 2 s");
+        assert_eq!(told(987), "does not answer within 1 s");
+        assert_eq!(told(510), "does not answer within 0.5 s");
+    }
 
     #[test]
     fn s7_a_bus_that_cannot_be_had_is_told_with_its_cause() {
