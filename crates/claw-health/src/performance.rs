@@ -6,9 +6,9 @@ use serde_json::{Map, Value, json};
 /// More than any plug-in gives.
 const MOST: usize = 1000;
 
-/// What a plug-in wrote: its first line up to the `|`, and all its performance data.
+/// What a plug-in wrote: its first line that is not empty, up to the `|`, and all its performance data.
 pub(crate) fn split(output: &str) -> (&str, Vec<Value>) {
-    let (first, rest) = output.split_once('\n').unwrap_or((output, ""));
+    let (first, rest) = output.trim_start().split_once('\n').unwrap_or((output, ""));
     let (message, data) = first.split_once('|').unwrap_or((first, ""));
     // Of the longer text below, all behind the first bar is data again, over many lines.
     let more = rest.split_once('|').map_or("", |(_, more)| more);
@@ -21,18 +21,24 @@ pub(crate) fn split(output: &str) -> (&str, Vec<Value>) {
 /// Each well-formed item as an object; the others are passed over.
 fn parse(text: &str) -> Vec<Value> {
     let mut values = Vec::new();
-    let mut rest = text.trim_start();
+    let mut rest = text.trim_start_matches(is_between);
     while !rest.is_empty() && values.len() < MOST {
         let Some((label, after)) = label(rest) else {
-            // Not an item: go on behind the next space.
-            rest = rest.split_once(char::is_whitespace).map_or("", |(_, after)| after.trim_start());
+            // Not an item: go on behind the next gap.
+            rest = rest.split_once(is_between).map_or("", |(_, after)| after);
+            rest = rest.trim_start_matches(is_between);
             continue;
         };
-        let (item, after) = after.split_once(char::is_whitespace).unwrap_or((after, ""));
+        let (item, after) = after.split_once(is_between).unwrap_or((after, ""));
         values.extend(value(&label, item));
-        rest = after.trim_start();
+        rest = after.trim_start_matches(is_between);
     }
     values
+}
+
+/// What stands between items. A second bar belongs to none.
+fn is_between(c: char) -> bool {
+    c.is_whitespace() || c == '|'
 }
 
 /// The label, and what follows its equals sign. In quotes it may hold spaces, and a quote twice
@@ -40,8 +46,7 @@ fn parse(text: &str) -> Vec<Value> {
 fn label(text: &str) -> Option<(String, &str)> {
     let Some(quoted) = text.strip_prefix('\'') else {
         let (label, after) = text.split_once('=')?;
-        let is_plain =
-            !label.is_empty() && !label.contains(|c: char| c.is_whitespace() || c == '\'');
+        let is_plain = !label.is_empty() && !label.contains(|c| is_between(c) || c == '\'');
         return is_plain.then(|| (label.to_owned(), after));
     };
     let mut label = String::new();
@@ -68,6 +73,8 @@ fn value(label: &str, item: &str) -> Option<Value> {
     // `U` is a value that could not be had.
     let number = match (number, unit) {
         ("", "U") => None,
+        // Anything else than letters and signs behind it makes the item no such item.
+        _ if unit.contains(|c: char| c.is_ascii_digit() || ",.=<>'\"".contains(c)) => return None,
         _ => Some(decimal(number)?),
     };
     let unit = if number.is_some() { unit } else { "" };
@@ -104,6 +111,7 @@ mod tests {
             ("", "", 0),
             ("|", "", 0),
             ("\n\n", "", 0),
+            ("\n \nOK | a=1\nmore | b=2\n", "OK", 2),
         ] {
             let (told, values) = split(output);
             assert_eq!((told, values.len()), (message, count), "{output:?}");
@@ -130,6 +138,12 @@ mod tests {
             ("'a'1 b=2", json!([{"label":"b","value":2.0}])),
             ("=1 =", json!([])),
             ("a=1e999", json!([])),
+            (
+                "a=1|b=2 c=3",
+                json!([{"label":"a","value":1.0},{"label":"b","value":2.0},{"label":"c","value":3.0}]),
+            ),
+            ("OK|d=4", json!([{"label":"d","value":4.0}])),
+            ("a=0x10", json!([])),
             ("é=1€;;;", json!([{"label":"é","value":1.0,"unit":"€"}])),
         ] {
             assert_eq!(Value::from(parse(text)), expected, "{text}");

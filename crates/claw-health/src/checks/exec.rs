@@ -59,7 +59,11 @@ fn judge(subject: String, ended: &Ended) -> Finding {
             Finding::warn(subject, or("it ended with status 1 and its first line says nothing"))
         }
         3 => Finding::unknown(subject, or("it ended with status 3 and said nothing")),
-        126 | 127 => Finding::unknown(subject, format!("cannot run it: {}", or("no such command"))),
+        126 => Finding::unknown(
+            subject,
+            format!("cannot run it: {}", or("it is not a program, or not for me to run")),
+        ),
+        127 => Finding::unknown(subject, format!("cannot run it: {}", or("no such command"))),
         // The shell of a child that a signal ended.
         129..=192 if told.is_empty() => {
             let signal = nix::sys::signal::Signal::try_from(status - 128);
@@ -100,7 +104,7 @@ mod tests {
         for (status, stdout, stderr, expected) in [
             (0, "LOAD OK | a=1\nmore", "", "pass LOAD OK"),
             (0, "", "", "pass it ended with status 0 and said nothing"),
-            (0, "\n\nlate words", "", "pass it ended with status 0 and said nothing"),
+            (0, "\n\nlate words", "", "pass late words"),
             (1, "DISK WARNING", "", "warn DISK WARNING"),
             (1, " | a=1", "", "warn it ended with status 1 and its first line says nothing"),
             (1, "", "", "fail it ended with status 1 and said nothing"),
@@ -114,6 +118,7 @@ mod tests {
                 "sh: 1: /: Permission denied",
                 "unknown cannot run it: sh: 1: /: Permission denied",
             ),
+            (126, "", "", "unknown cannot run it: it is not a program, or not for me to run"),
             (127, "", "", "unknown cannot run it: no such command"),
             (137, "", "", "fail it ended with status 137, as after SIGKILL"),
             (255, "", "", "fail it ended with status 255 and said nothing"),
