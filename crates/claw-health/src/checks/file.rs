@@ -49,6 +49,7 @@ struct Limits {
 #[derive(Debug)]
 struct Seen {
     kind: &'static str,
+    /// Less than 0 where its time is in the future, of a clock that was wrong.
     age_seconds: f64,
     size_bytes: f64,
 }
@@ -77,13 +78,7 @@ fn run(look: &Look) -> Found {
             _ if kind.is_fifo() => "pipe",
             _ => "device",
         },
-        // A date in the future, of a clock that was wrong, is no age.
-        age_seconds: meta
-            .modified()
-            .ok()
-            .and_then(|at| SystemTime::now().duration_since(at).ok())
-            .unwrap_or_default()
-            .as_secs_f64(),
+        age_seconds: meta.modified().map_or(0.0, age),
         size_bytes: meta.len() as f64,
     };
     let limits = Limits {
@@ -95,8 +90,18 @@ fn run(look: &Look) -> Found {
     Ok(vec![judge(look.subject(), &seen, &limits).note("readable", readable)])
 }
 
+fn age(at: SystemTime) -> f64 {
+    match SystemTime::now().duration_since(at) {
+        Ok(age) => age.as_secs_f64(),
+        Err(ahead) => -ahead.duration().as_secs_f64(),
+    }
+}
+
 fn judge(subject: String, seen: &Seen, limits: &Limits) -> Finding {
-    let mut age = Measure::new("age_seconds", seen.age_seconds);
+    /// The clock of a file server may be so much ahead.
+    const SKEW_SECONDS: f64 = 60.0;
+    let is_ahead = seen.age_seconds < -SKEW_SECONDS;
+    let mut age = Measure::new("age_seconds", seen.age_seconds.max(0.0));
     let mut troubles = Vec::new();
     let mut told = format!("a {} of {}", seen.kind, bytes(seen.size_bytes));
     if limits.min_size > 0.0 || limits.max_size > 0.0 {
@@ -107,7 +112,11 @@ fn judge(subject: String, seen: &Seen, limits: &Limits) -> Finding {
             max => told.push_str(&format!(" to {}", bytes(max))),
         }
     }
-    told.push_str(&format!(", {} old", span(seen.age_seconds)));
+    if is_ahead {
+        told.push_str(&format!(", its time is in the future by {}", span(-seen.age_seconds)));
+    } else {
+        told.push_str(&format!(", {} old", span(seen.age_seconds.max(0.0))));
+    }
     if limits.max_age > 0.0 {
         age = age.fail_at(limits.max_age);
         told.push_str(&format!(", limit {}", span(limits.max_age)));
@@ -121,15 +130,14 @@ fn judge(subject: String, seen: &Seen, limits: &Limits) -> Finding {
     if limits.max_size > 0.0 && seen.size_bytes > limits.max_size {
         troubles.push("too large");
     }
-    let finding = if troubles.is_empty() {
-        Finding::pass(subject, told)
-    } else {
-        Finding::fail(subject, format!("{}: {told}", troubles.join(" and ")))
+    let finding = match troubles.is_empty() {
+        // How old it is cannot be known.
+        true if is_ahead && limits.max_age > 0.0 => Finding::warn(subject, told),
+        true => Finding::pass(subject, told),
+        false => Finding::fail(subject, format!("{}: {told}", troubles.join(" and "))),
     };
-    finding
-        .measure(age)
-        .measure(Measure::new("size_bytes", seen.size_bytes))
-        .note("kind", seen.kind)
+    let finding = if is_ahead { finding } else { finding.measure(age) };
+    finding.measure(Measure::new("size_bytes", seen.size_bytes)).note("kind", seen.kind)
 }
 
 #[cfg(test)]
@@ -165,11 +173,21 @@ mod tests {
                 &Limits { max_age: 5.0, min_size: 0.0, max_size: 1000.0 },
                 "too old and too large: a file of 2.0 kB, limits 0 B to 1.0 kB, 9 s old, limit 5 s",
             ),
+            (-5.0, 9.0, &none, "a file of 9 B, 0 s old"),
+            (-7200.0, 9.0, &none, "a file of 9 B, its time is in the future by 2 h"),
+            (
+                -7200.0,
+                9.0,
+                &Limits { max_age: 60.0, ..none },
+                "a file of 9 B, its time is in the future by 2 h, limit 1 min",
+            ),
         ] {
             let seen = Seen { kind: "file", age_seconds: age, size_bytes: size };
             let finding = judge("file:/x".into(), &seen, limits);
             assert_eq!(finding.message, expected);
-            assert_eq!(finding.passes(), !expected.starts_with("too "), "{expected}");
+            let is_ill =
+                expected.starts_with("too ") || expected.ends_with("future by 2 h, limit 1 min");
+            assert_eq!(finding.passes(), !is_ill, "{expected}");
         }
     }
 }
