@@ -32,7 +32,9 @@ impl Target {
 
 /// Reads a target. An operand is empty where the target names the check alone.
 pub(crate) fn parse(text: &str) -> Result<Target, Complaint> {
-    let is_url = text.starts_with("http://") || text.starts_with("https://");
+    let is_url = text.split_once("://").is_some_and(|(scheme, _)| {
+        ["http", "https"].iter().any(|its| scheme.eq_ignore_ascii_case(its))
+    });
     let (name, operand) =
         if is_url { ("http", text) } else { text.split_once(':').unwrap_or((text, "")) };
     let check = named(name)?;
@@ -81,6 +83,12 @@ mod tests {
     fn a_subject_does_not_hold_the_query_of_a_url() {
         let target = parse("https://a.example/x?key=secret-token").unwrap();
         assert_eq!(target.subject(), "https://a.example/x?…");
+    }
+
+    #[test]
+    fn a_scheme_may_be_in_capitals() {
+        let target = parse("HTTP://a.example/X").unwrap();
+        assert_eq!((target.check.name, target.subject().as_str()), ("http", "http://a.example/X"));
     }
 
     #[test]

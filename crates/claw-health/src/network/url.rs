@@ -25,7 +25,7 @@ impl Url {
     /// Reads a URL. The reason why it is none repeats nothing of it.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").unwrap_or_default();
-        let tls = match scheme {
+        let tls = match scheme.to_ascii_lowercase().as_str() {
             "http" | "ws" => false,
             "https" | "wss" => true,
             _ => return Err("a URL begins with http:// or https://".to_owned()),
@@ -117,6 +117,8 @@ impl Endpoint {
             return Err("it names no host".to_owned());
         }
         let port = match port {
+            // A number to Rust may have a sign.
+            Some(port) if !port.bytes().all(|byte| byte.is_ascii_digit()) => Some(None),
             Some(port) => Some(port.parse().ok().filter(|port| *port > 0)),
             None => default_port.map(Some),
         };
@@ -173,6 +175,7 @@ mod tests {
                 "http://[2001:db8::1]:81/",
                 "[2001:db8::1]:81 [2001:db8::1]:81 / http://[2001:db8::1]:81/",
             ),
+            ("HTTPS://a.example/X", "a.example:443 a.example /X https://a.example/X"),
             ("http://[::1]", "[::1]:80 [::1] / http://[::1]"),
             (
                 "http://a.example?key=secret",
@@ -201,6 +204,7 @@ mod tests {
             ("http://me:secret-token@a.example", "a user or a password has no place in a URL here"),
             ("http://a.example:0", "the port is no number from 1 to 65535"),
             ("http://a.example:65536", "the port is no number from 1 to 65535"),
+            ("http://a.example:+80", "the port is no number from 1 to 65535"),
             ("http://a.example:", "the port is no number from 1 to 65535"),
             ("http://2001:db8::1/", "an IPv6 address stands between [ and ]"),
             ("http://[2001:db8::1/", "the address lacks its ]"),
@@ -215,6 +219,7 @@ mod tests {
     #[test]
     fn an_endpoint_needs_its_port() {
         assert_eq!(Endpoint::parse("a.example").unwrap_err(), "it lacks a port: HOST:PORT");
+        assert!(Endpoint::parse("127.0.0.1:+80").is_err());
         assert_eq!(Endpoint::parse("[::1]:22").unwrap().to_string(), "[::1]:22");
         assert!(Endpoint::parse("127.0.0.1:22").unwrap().is_loopback());
     }
