@@ -196,6 +196,8 @@ fn failed(unit: &Unit, view: &View) -> Finding {
     }
     let since = unit.changed.map(|age| format!(" {} ago", ago(age))).unwrap_or_default();
     let cause = cause(unit, view.role);
+    // Where the limit may have been hit, which counts starts by hand as well, nothing less works.
+    let anew = format!("{systemctl} reset-failed {name} && {systemctl} start {name}");
     if start_limit_hit(unit) {
         let limit = format!("{} in {}", unit.start_limit_burst, ago(unit.start_limit_interval));
         let message = format!(
@@ -203,10 +205,7 @@ fn failed(unit: &Unit, view: &View) -> Finding {
              start request repeated too quickly (limit {limit})",
             restarts(unit.restarts)
         );
-        let how = format!(
-            "{}, then {systemctl} reset-failed {name} && {systemctl} start {name}",
-            view.journal
-        );
+        let how = format!("{}, then {anew}", view.journal);
         return Finding::critical(&view.subject, message).remedy(how).note("start_limit_hit", true);
     }
     let how = if view.role == Role::Gateway && unit.exec_main_status == CONFIGURATION_STATUS {
@@ -214,10 +213,16 @@ fn failed(unit: &Unit, view: &View) -> Finding {
             "{}openclaw config validate says what is wrong, openclaw doctor repairs it; then {systemctl} start {name}",
             view.as_owner
         )
+    } else if unit.restarts > 0 {
+        format!("{}, then {anew}", view.journal)
     } else {
         format!("{}, then {systemctl} restart {name}", view.journal)
     };
-    Finding::critical(&view.subject, format!("failed{since}: {cause}")).remedy(how)
+    let after = match unit.restarts {
+        0 => String::new(),
+        count => format!(", after {}", restarts(count)),
+    };
+    Finding::critical(&view.subject, format!("failed{since}: {cause}{after}")).remedy(how)
 }
 
 fn stopped(unit: &Unit, view: &View) -> Finding {

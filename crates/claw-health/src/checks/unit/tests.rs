@@ -173,6 +173,23 @@ fn s7_a_start_limit_is_known_though_the_result_is_that_of_the_last_crash() {
     );
 }
 
+/// The limit counts starts by hand as well, which no counter tells: `restart` may be refused.
+#[test]
+fn s7_a_unit_that_was_restarted_and_failed_is_started_past_a_start_limit() {
+    let ended = Unit {
+        exec_main_code: 1,
+        exec_main_status: 1,
+        restarts: 8,
+        ..unit("loaded failed failed exit-code")
+    };
+    assert_eq!(
+        said(&ended, Role::Gateway, Growth::default()),
+        "failed: fail CRITICAL failed 1 min ago: exit status 1, after 8 restarts > \
+         journalctl --user -u x.service -n 50, then systemctl --user reset-failed x.service && \
+         systemctl --user start x.service"
+    );
+}
+
 #[test]
 fn s3_without_linger_what_is_started_would_end_with_the_session() {
     let linger = Some("sudo loginctl enable-linger dev".to_owned());
