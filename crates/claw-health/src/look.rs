@@ -72,7 +72,7 @@ pub(crate) fn look<E>(
     // What waits longest is begun first: for programs, then for the gateway and systemd.
     waiting.sort_by_key(|number| {
         let check = targets[*number].check;
-        (!check.runs_programs(), !matches!(check.needs, Needs::Gateway | Needs::Systemd))
+        (!check.runs_programs, !matches!(check.needs, Needs::Gateway | Needs::Systemd))
     });
     let mut side =
         SideBySide::new(waiting.into_iter().map(|number| (number, looks[number].clone())));

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     for finding in absent {
         writer.finding("absent", finding)?;
     }
-    let _guard = groups::guard(targets.iter().any(|target| target.check.runs_programs()));
+    let _guard = groups::guard(targets.iter().any(|target| target.check.runs_programs));
     look(&host, &args.settings, &targets, args.timeout, |target, findings| {
         findings.into_iter().try_for_each(|finding| writer.finding(target.check.name, finding))
     })?;

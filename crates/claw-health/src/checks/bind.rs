@@ -22,6 +22,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::On(own),
     needs: Needs::Gateway,
     waits: false,
+    runs_programs: false,
     run,
 };
 

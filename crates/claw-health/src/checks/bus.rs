@@ -19,6 +19,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::On(|_| vec!["system".to_owned(), "user".to_owned()]),
     needs: Needs::Systemd,
     waits: true,
+    runs_programs: false,
     run,
 };
 

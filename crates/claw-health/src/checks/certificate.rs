@@ -24,6 +24,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::On(files),
     needs: Needs::Files,
     waits: true,
+    runs_programs: false,
     run,
 };
 

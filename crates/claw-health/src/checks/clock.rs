@@ -22,6 +22,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::Once,
     needs: Needs::Running,
     waits: false,
+    runs_programs: false,
     run,
 };
 

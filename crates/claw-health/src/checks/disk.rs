@@ -26,6 +26,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::On(mounts),
     needs: Needs::Files,
     waits: true,
+    runs_programs: false,
     run,
 };
 

@@ -37,6 +37,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::On(own),
     needs: Needs::Gateway,
     waits: true,
+    runs_programs: false,
     run,
 };
 

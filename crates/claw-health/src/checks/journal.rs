@@ -25,6 +25,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::Once,
     needs: Needs::Files,
     waits: true,
+    runs_programs: false,
     run,
 };
 

@@ -80,6 +80,8 @@ pub(crate) struct Check {
     pub(crate) needs: Needs,
     /// May it wait for something: a network, another process, a disk that hangs?
     pub(crate) waits: bool,
+    /// Does it run other programs, which take longer than most answers?
+    pub(crate) runs_programs: bool,
     /// Looks. An error is the reason why it could not.
     pub(crate) run: fn(&Look) -> Found,
 }
@@ -111,13 +113,6 @@ pub(crate) enum Needs {
     OpenClaw,
     /// An OpenClaw that is installed, and the running kernel.
     Gateway,
-}
-
-impl Check {
-    /// Does it run other programs, which take longer than most answers?
-    pub(crate) fn runs_programs(&self) -> bool {
-        matches!(self.name, "exec" | "workspace")
-    }
 }
 
 impl Needs {

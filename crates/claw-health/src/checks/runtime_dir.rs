@@ -19,6 +19,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::Once,
     needs: Needs::Systemd,
     waits: false,
+    runs_programs: false,
     run,
 };
 

@@ -15,6 +15,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::Asked,
     needs: Needs::Running,
     waits: true,
+    runs_programs: false,
     run,
 };
 

@@ -24,6 +24,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::Once,
     needs: Needs::Files,
     waits: false,
+    runs_programs: false,
     run,
 };
 

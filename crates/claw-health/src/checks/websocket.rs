@@ -24,6 +24,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::On(super::gateway::own),
     needs: Needs::Gateway,
     waits: true,
+    runs_programs: false,
     run,
 };
 

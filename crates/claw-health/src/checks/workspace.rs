@@ -28,6 +28,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::Once,
     needs: Needs::OpenClaw,
     waits: true,
+    runs_programs: true,
     run,
 };
 

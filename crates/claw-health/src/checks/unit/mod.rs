@@ -31,6 +31,7 @@ pub(super) const CHECK: Check = Check {
     find: Find::Once,
     needs: Needs::Systemd,
     waits: true,
+    runs_programs: false,
     run,
 };
 
