@@ -1,11 +1,11 @@
 //! Hosts of the test bed, with the tools on /opt/bind, and what claw-health finds there.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-use crate::{assert_fits_the_schema, skip};
+use crate::{Run, assert_fits_the_schema, skip};
 
 /// The machine lacks what is needed, and the last line of stderr says what.
 const CANNOT: i32 = 69;
@@ -20,10 +20,14 @@ pub struct Host {
 /// severity, and words of the message and the remedy.
 pub type Expected<'a> = (&'a str, &'a str, &'a [&'a str]);
 
+/// The folder of the project.
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace").to_owned()
+}
+
 fn testbed(suite: &str) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
     let tools = assert_cmd::cargo::cargo_bin("claw-health");
-    let mut command = Command::new(root.join("scripts/testbed"));
+    let mut command = Command::new(project().join("scripts/testbed"));
     command.env("SUITE", suite).env("BIND", tools.parent().expect("a folder"));
     command
 }
@@ -49,7 +53,7 @@ impl Host {
         // One that an interrupted test left is in an unknown state.
         let _ = testbed(suite).args(["destroy", &name]).output();
         let up = done(testbed(suite).arg("up").args(kind).arg(&name));
-        up.map_err(|why| skip(&format!("claw-health on {suite}: {why}"))).ok()?;
+        up.map_err(|why| skip(&format!("{purpose} on {suite}: {why}"))).ok()?;
         Some(Self { name })
     }
 
@@ -74,6 +78,49 @@ impl Host {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.stderr.is_empty(), "{command:?}: {stderr}");
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Runs a command inside as this user, however it ends.
+    pub fn attempt(&self, user: &str, command: &[&str]) -> Run {
+        let Output { status, stdout, stderr } = self.execute(user, command);
+        Run {
+            status: status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        }
+    }
+
+    /// Shuts it down and boots it again.
+    pub fn reboot(&self) {
+        done(testbed("").args(["down", &self.name])).expect("it shuts down");
+        done(testbed("").args(["up", &self.name])).expect("it boots");
+    }
+
+    /// Cuts its power and boots it again.
+    pub fn cut_power(&self) {
+        done(testbed("").args(["crash", &self.name])).expect("it is cut off");
+        done(testbed("").args(["up", &self.name])).expect("it boots");
+    }
+
+    /// Copies what `deploy` takes from the project to /opt/claw inside, with the tools in its build
+    /// folder.
+    pub fn copy_project(&self) {
+        let parts = ["Cargo.toml", "man", "scripts", "crates"];
+        let mut tar = Command::new("tar")
+            .args(["--create", "--directory"])
+            .arg(project())
+            .args(parts)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let unpack = "mkdir -p /opt/claw/target/host/release && tar --extract --no-same-owner \
+            --directory /opt/claw && ln -s /opt/bind/claw-* /opt/claw/target/host/release";
+        let unpacked = testbed("")
+            .args(["exec", "-i", &self.name, "sh", "-c", unpack])
+            .stdin(tar.stdout.take().expect("a pipe"))
+            .status()
+            .expect("it runs");
+        assert!(unpacked.success() && tar.wait().expect("it ends").success());
     }
 
     /// Runs lines of shell inside as dev, who owns the gateway; they have to succeed.
