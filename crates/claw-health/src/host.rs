@@ -61,7 +61,7 @@ pub(crate) struct Place {
     #[arg(long, env = "CLAW_BACKUPS", hide_env_values = true, value_name = "DIR")]
     pub(crate) backups: Option<PathBuf>,
 
-    /// Where the last look is remembered; by default $STATE_DIRECTORY, then ~/.local/state/claw
+    /// Where the last look is remembered; by default $STATE_DIRECTORY, then /var/lib/claw or ~/.local/state/claw
     #[arg(long, env = "CLAW_STATE", hide_env_values = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 }

@@ -46,16 +46,18 @@ pub(crate) fn find(host: &Host) -> Owner {
         .unwrap_or_else(|| current(host, me))
 }
 
-/// The folder where what a look remembers is kept. Root's is in root's own home, whatever `HOME`
-/// says: `sudo` may have left it pointing at a home that an agent can write.
+/// The folder where what a look remembers is kept. Root's is the monitor's, whatever `HOME` says:
+/// `sudo` may have left it pointing at a home that an agent can write.
 pub(crate) fn state_folder(host: &Host) -> PathBuf {
     let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(folder) = named("STATE_DIRECTORY") {
         return folder;
     }
     let me = geteuid();
-    let home = if me.is_root() { None } else { named("HOME") };
-    home.unwrap_or_else(|| current(host, me).home).join(".local/state/claw")
+    if me.is_root() {
+        return "/var/lib/claw".into();
+    }
+    named("HOME").unwrap_or_else(|| current(host, me).home).join(".local/state/claw")
 }
 
 fn current(host: &Host, me: Uid) -> Owner {

@@ -1,0 +1,260 @@
+# shellcheck shell=sh disable=SC2154 # box.sh and ledger.sh set what this uses
+# install.sh - put the tools and the services in, linger first, and start them
+#
+# Every path is written into the ledger before it is made, so that an install that was cut off at any moment
+# is completed by the next one, and uninstall knows what to take out.
+
+# shellcheck source=/dev/null # it is checked by itself
+. "$here/verbs/ledger.sh"
+
+install() {
+	options "$@"
+	read_arguments
+	need_systemd
+	find_owner
+	find_ledger
+	find_places
+	find_limits
+	find_tools
+	may_install
+	stage=$(mktemp -d) || complain 'cannot make a temporary folder'
+	trap 'rm -rf "$stage"' EXIT
+	trap 'exit 2' INT TERM HUP
+	parts >"$stage/parts"
+	find_strangers
+
+	open_ledger
+	set_up_linger
+	put_parts
+	set_up_gateway
+	[ -z "$unit_file" ] || set_up_monitor
+	conclude
+	exit "$status"
+}
+
+read_arguments() {
+	dry_run=
+	prefix=${CLAW_PREFIX:-}
+	# shellcheck disable=SC2086 # an argument a line; a prefix holds no spaces
+	set -- $arguments
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--dry-run) dry_run=yes ;;
+		--prefix)
+			[ $# -gt 1 ] || complain 'install: --prefix takes a folder'
+			prefix=$2
+			shift
+			;;
+		--prefix=*) prefix=${1#*=} ;;
+		*) complain "install takes --dry-run, --prefix DIR and --user NAME, not '$1'" ;;
+		esac
+		shift
+	done
+}
+
+# Where things go: for root into the box, for anybody else into their home.
+find_places() {
+	[ "$prefix" ] || [ "$project" ] || prefix=$(dirname -- "$(dirname -- "$here")")
+	if is_root; then
+		: "${prefix:=/usr/local}"
+		drop_in=/etc/systemd/user/$gateway.d/claw.conf
+		unit_file=/etc/systemd/system/$monitor
+	else
+		: "${prefix:=$home/.local}"
+		drop_in=${XDG_CONFIG_HOME:-$home/.config}/systemd/user/$gateway.d/claw.conf
+		unit_file=
+	fi
+	case $prefix in
+	*[!A-Za-z0-9/_.+-]* | *//* | */. | */./* | */.. | */../* | */) complain "cannot install into '$prefix': not a plain path" ;;
+	/?*) ;;
+	*) complain "cannot install into '$prefix': it has to begin with /" ;;
+	esac
+	library=$prefix/lib/claw
+}
+
+# The gateway's limits are settings.
+find_limits() {
+	memory_max=$(setting CLAW_GATEWAY_MEMORY_MAX 2G)
+	cpu_quota=$(setting CLAW_GATEWAY_CPU_QUOTA 80%)
+	printf '%s\n' "$memory_max" | grep -Eqx '[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|infinity' ||
+		complain "CLAW_GATEWAY_MEMORY_MAX is '$memory_max', which is no size: 2G, 1500M, 50% or infinity"
+	printf '%s\n' "$cpu_quota" | grep -Eqx '[1-9][0-9]*%' ||
+		complain "CLAW_GATEWAY_CPU_QUOTA is '$cpu_quota', which is no share of a processor: 80% or 200%"
+}
+
+# Sets the tools that go in and the folder where they are: built from the project, or those that are there.
+find_tools() {
+	tools=
+	linger_setup=$prefix/bin/claw-linger-setup
+	[ "$project" ] || return 0
+	packages=
+	for file in "$project"/crates/*/src/main.rs; do
+		name=${file#"$project"/crates/}
+		name=${name%%/*}
+		tools="$tools $name"
+		packages="$packages --package $name"
+	done
+	if command -v cargo >/dev/null; then
+		say 'building what is not up to date'
+		# shellcheck disable=SC2086 # a list of words
+		built=$("$project/scripts/build" $packages) || complain 'cannot build the tools: cargo failed'
+	else
+		# shellcheck disable=SC2012 # the paths are the project's
+		built=$(dirname -- "$(ls -t "${CARGO_TARGET_DIR:-$project/target}"/*/release/claw-health "$health" 2>/dev/null | head -n 1)")
+	fi
+	for name in $tools; do
+		[ -x "$built/$name" ] || complain "cannot find '$name' in $built: build it, not as root: $project/scripts/build"
+	done
+	linger_setup=$built/claw-linger-setup
+}
+
+# Can all of it be done? Says so before anything is.
+may_install() {
+	for path in "$ledger" "$settings" "$library/deploy" "$prefix/bin/deploy" "$drop_in" $unit_file; do
+		may_write "$path"
+	done
+	[ -e "$settings" ] || return 0
+	named=$(setting CLAW_USER '')
+	[ "${named:-$owner}" = "$owner" ] ||
+		complain "cannot install for '$owner': $settings says CLAW_USER=$named: change it there first"
+	[ "$named" ] || [ -z "$user" ] || ! is_root ||
+		complain "cannot install for '$owner': $settings names nobody: add the line CLAW_USER=$owner first"
+}
+
+# Can that path be written, without root's writing into what belongs to somebody else?
+may_write() {
+	folder=$(dirname -- "$1")
+	while [ ! -e "$folder" ]; do folder=$(dirname -- "$folder"); done
+	[ -d "$folder" ] || complain "cannot write '$1': '$folder' is no folder"
+	if [ ! -w "$folder" ]; then
+		! is_root || complain "cannot write '$1': '$folder' is read-only"
+		complain "cannot write '$1': the right is missing: sudo deploy install --user $owner"
+	fi
+	is_root || return 0
+	while [ "$folder" != / ]; do
+		[ "$(stat -L -c %u -- "$folder")" -eq 0 ] ||
+			complain "cannot write '$1': '$folder' belongs to '$(stat -L -c %U -- "$folder")', who could lead root elsewhere"
+		folder=$(dirname -- "$folder")
+	done
+}
+
+# What is to be there, a path a line: its kind, its mode, where it comes from, where it goes.
+parts() {
+	for name in $tools; do
+		part file 0755 "$built/$name" "$prefix/bin/$name"
+		for shell in bash zsh fish; do
+			"$built/$name" --completions "$shell" >"$stage/$name.$shell" || complain "'$name --completions' failed"
+		done
+		part file 0644 "$stage/$name.bash" "$prefix/share/bash-completion/completions/$name"
+		part file 0644 "$stage/$name.zsh" "$prefix/share/zsh/site-functions/_$name"
+		part file 0644 "$stage/$name.fish" "$prefix/share/fish/vendor_completions.d/$name.fish"
+	done
+	if [ "$project" ]; then
+		for page in "$project"/man/*.[0-9]; do
+			part file 0644 "$page" "$prefix/share/man/man${page##*.}/${page##*/}"
+		done
+		for file in "$here"/verbs/* "$here"/units/*; do
+			part file 0644 "$file" "$library/${file#"$here/"}"
+		done
+		part file 0755 "$here/deploy" "$library/deploy"
+		part link - ../lib/claw/deploy "$prefix/bin/deploy"
+	fi
+	first_settings >"$stage/settings"
+	part settings 0644 "$stage/settings" "$settings"
+	sed "s|@memory_max@|$memory_max|; s|@cpu_quota@|$cpu_quota|" "$here/units/openclaw-gateway.conf" >"$stage/drop-in"
+	part file 0644 "$stage/drop-in" "$drop_in"
+	[ "$unit_file" ] || return 0
+	sed "s|@prefix@|$prefix|" "$here/units/openclaw-agent-monitor.service" >"$stage/unit"
+	part file 0644 "$stage/unit" "$unit_file"
+}
+
+part() {
+	printf '%s\t%s\t%s\t%s\n' "$@"
+}
+
+# Refuses to write over what install did not put there.
+find_strangers() {
+	while IFS='	' read -r kind _ source target; do
+		if [ "$kind" = settings ] || [ ! -e "$target" ] || is_listed "$kind $target" || cmp -s -- "$source" "$target"; then
+			continue
+		fi
+		complain "cannot write '$target': it is there already, and install did not put it there: move it away first"
+	done <"$stage/parts"
+}
+
+# First of all: without it, what is started below ends with the session.
+set_up_linger() {
+	"$linger_setup" --check --user "$owner" >/dev/null 2>&1 && return
+	if [ "$dry_run" ]; then
+		"$linger_setup" --dry-run --user "$owner" --format human || [ $? -eq 1 ] || status=2
+		changes=$((changes + 1))
+	else
+		step "run claw-linger-setup --apply --user $owner" "$linger_setup" --apply --user "$owner" --format human ||
+			failed "cannot make the services of $owner outlive log-out and reboot"
+	fi
+}
+
+put_parts() {
+	while IFS='	' read -r kind mode source target; do
+		put "$kind" "$mode" "$source" "$target"
+	done <"$stage/parts"
+}
+
+# Is a service to be left as a person stopped it?
+is_left_stopped() {
+	is_listed "started $1" || return 1
+	case $(control "$1" is-enabled "$(unit "$1")" 2>/dev/null) in
+	disabled | masked) say "the $1 was stopped by a person and stays so: deploy start $1" ;;
+	*) return 1 ;;
+	esac
+}
+
+set_up_gateway() {
+	if ! user_manager_runs; then
+		[ "$dry_run" ] || failed "cannot start the gateway: the user manager of $owner does not run"
+		return
+	fi
+	[ "$dry_run" ] || [ "$(property gateway NeedDaemonReload)" != yes ] || run control gateway daemon-reload
+	if [ "$(property gateway LoadState)" = not-found ]; then
+		warn "$owner has no $gateway yet: as $owner: openclaw gateway install"
+		return
+	fi
+	is_left_stopped gateway || start_for_good gateway
+}
+
+set_up_monitor() {
+	[ "$dry_run" ] || [ "$(property monitor NeedDaemonReload)" != yes ] || run control monitor daemon-reload
+	if ! is_left_stopped monitor; then
+		if is_listed 'stale monitor' && [ "$(property monitor ActiveState)" = active ]; then
+			run systemctl restart "$monitor"
+		fi
+		start_for_good monitor
+	fi
+	[ "$dry_run" ] || forget 'stale monitor'
+}
+
+# Now and at boot.
+start_for_good() { # SERVICE
+	if [ "$(control "$1" is-enabled "$(unit "$1")" 2>/dev/null)" != enabled ]; then
+		[ "$dry_run" ] || list "enabled $1"
+		run control "$1" --quiet enable "$(unit "$1")"
+	fi
+	[ "$dry_run" ] || list "started $1"
+	[ "$(property "$1" ActiveState)" != active ] || return 0
+	[ "$dry_run" ] || control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :
+	run control "$1" start "$(unit "$1")"
+}
+
+conclude() {
+	if [ "$dry_run" ]; then
+		printf '%s\n' "$changes steps; nothing was changed"
+		return
+	fi
+	if [ "$changes" -eq 0 ]; then printf 'nothing to change\n'; else printf 'installed: %s steps\n' "$changes"; fi
+	[ "$unit_file" ] || failed "the monitor is a service of the system: sudo deploy install --user $owner"
+	[ "$(property gateway ActiveState)" != active ] || wait_until_up
+	[ -z "$unit_file" ] || [ "$(property monitor ActiveState)" != failed ] ||
+		warn "the monitor failed: deploy logs"
+	printf 'what does not pass on this box:\n'
+	"$health" --user "$owner" --failing --format human || :
+}

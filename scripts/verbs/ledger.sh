@@ -1,0 +1,136 @@
+# shellcheck shell=sh disable=SC2154,SC2034 # box.sh and the verbs set what this uses, and use what this sets
+# ledger.sh - what install put in: a line a path, written before the path is made
+#
+# Lines are `folder PATH`, `file PATH`, `link PATH`, `settings PATH`, and three of services: `enabled SERVICE`, which was
+# not; `started SERVICE`, which a person has stopped where it is disabled now; `stale monitor`, which does not yet run
+# what was put in.
+
+changes=0
+made=
+
+# Sets the folder of what is kept between runs, the ledger in it, and the file of settings.
+find_ledger() {
+	if is_root; then
+		state=/var/lib/claw
+		settings=/etc/claw/claw.env
+	else
+		state=${XDG_STATE_HOME:-$home/.local/state}/claw
+		settings=${XDG_CONFIG_HOME:-$home/.config}/claw/claw.env
+	fi
+	ledger=$state/installed
+}
+
+is_listed() { # LINE
+	[ -f "$ledger" ] && grep -qxF -e "$1" -- "$ledger"
+}
+
+list() { # LINE
+	is_listed "$1" || printf '%s\n' "$1" >>"$ledger" || complain "cannot write '$ledger'"
+}
+
+forget() { # LINE
+	is_listed "$1" || return 0
+	grep -vxF -e "$1" -- "$ledger" >"$ledger.claw-new" || :
+	mv -f -- "$ledger.claw-new" "$ledger" || complain "cannot write '$ledger'"
+}
+
+# Begins the ledger, with the folders that this takes.
+open_ledger() {
+	[ ! -f "$ledger" ] || return 0
+	step "make $ledger" new_ledger
+}
+
+new_ledger() {
+	missing=
+	folder=$(dirname -- "$state")
+	while [ ! -d "$folder" ]; do
+		missing="folder $folder
+$missing"
+		folder=$(dirname -- "$folder")
+	done
+	(umask 077 && mkdir -p -- "$state" && printf '%s' "$missing" >"$ledger.claw-new" && mv -f -- "$ledger.claw-new" "$ledger") ||
+		complain "cannot write '$ledger'"
+}
+
+# Does something, or says in a dry run that it would.
+step() { # WORDS CMD...
+	changes=$((changes + 1))
+	printf '%s%s\n' "${dry_run:+would }" "$1"
+	[ -z "$dry_run" ] || return 0
+	shift
+	"$@"
+}
+
+# Runs a command of the box that must succeed.
+run() { # CMD...
+	step "run $*" "$@" || complain "cannot go on: '$*' failed"
+}
+
+# Makes a folder and those above it that are missing.
+make_folder() { # PATH
+	[ ! -d "$1" ] || return 0
+	make_folder "$(dirname -- "$1")"
+	case $made in
+	*"|$1|"*) return ;;
+	esac
+	# A dry run says it once.
+	made="$made|$1|"
+	step "make $1" new_folder "$1"
+}
+
+new_folder() {
+	list "folder $1"
+	mkdir -m 0755 -- "$1" || complain "cannot make '$1'"
+}
+
+# Puts a file or a link where it is to be, whole or not at all; settings only where there are none.
+put() { # KIND MODE SOURCE TARGET
+	make_folder "$(dirname -- "$4")"
+	case $1 in
+	link) [ "$(readlink -- "$4")" != "$3" ] || return 0 ;;
+	settings) [ ! -e "$4" ] || return 0 ;;
+	file) ! cmp -s -- "$3" "$4" || [ "$(stat -c %a -- "$4")" != "${2#0}" ] || return 0 ;;
+	esac
+	step "put $4" put_anew "$@"
+}
+
+put_anew() {
+	list 'stale monitor'
+	list "$1 $4"
+	if ! write_anew "$@" || ! mv -fT -- "$4.claw-new" "$4"; then complain "cannot write '$4'"; fi
+}
+
+write_anew() {
+	case $1 in
+	link) ln -sfn -- "$3" "$4.claw-new" ;;
+	*) cp -- "$3" "$4.claw-new" && chmod "$2" -- "$4.claw-new" && sync -- "$4.claw-new" ;;
+	esac
+}
+
+# Takes out what a line of the ledger says; what is not empty, or was changed since, stays.
+take_out() { # KIND PATH
+	case $1 in
+	file | link) remove "$2" ;;
+	settings)
+		if first_settings | cmp -s - "$2"; then remove "$2"; else rm -f -- "$2.claw-new"; fi
+		;;
+	folder)
+		if [ -d "$2" ] && [ -z "$(ls -A -- "$2")" ]; then step "remove $2" rmdir -- "$2"; fi
+		;;
+	esac
+}
+
+remove() {
+	for path in "$1" "$1.claw-new"; do
+		if [ -e "$path" ] || [ -L "$path" ]; then step "remove $path" rm -f -- "$path"; fi
+	done
+}
+
+# What the settings are before anybody changes them.
+first_settings() {
+	cat <<SETTINGS
+# Settings of the claw tools, as a shell reads them: KEY=value. See claw(7) and the pages of the tools.
+# After a change: deploy install
+CLAW_USER=$owner
+SETTINGS
+}

@@ -1,0 +1,91 @@
+# shellcheck shell=sh disable=SC2154 # box.sh sets what these use
+# services.sh - start, stop and restart the services
+
+start() {
+	begin "$@"
+	for service in $services; do
+		if is_within_reach "$service" && is_there "$service"; then start_service "$service"; fi
+	done
+	end
+}
+
+restart() {
+	begin "$@"
+	for service in $services; do
+		if is_within_reach "$service" && is_there "$service"; then restart_service "$service"; fi
+	done
+	end
+}
+
+stop() {
+	begin "$@"
+	# The monitor first: it need not tell what a person does.
+	for service in monitor gateway; do
+		case $services in
+		*"$service"*) stop_service "$service" ;;
+		esac
+	done
+	exit "$status"
+}
+
+begin() {
+	options "$@"
+	need_systemd
+	find_owner
+	find_services
+}
+
+end() {
+	case $services in
+	*gateway*) [ "$(property gateway ActiveState)" = inactive ] || wait_until_up ;;
+	esac
+	exit "$status"
+}
+
+start_service() {
+	enable_service "$1"
+	if [ "$(property "$1" ActiveState)" = active ]; then
+		printf 'the %s runs already\n' "$1"
+		return
+	fi
+	if with_progress "starting the $1" control "$1" start "$(unit "$1")"; then
+		printf 'started the %s\n' "$1"
+	else
+		warn "cannot start the $1: $(unit "$1") failed: deploy logs"
+	fi
+}
+
+restart_service() {
+	enable_service "$1"
+	limit=$(property "$1" TimeoutStopUSec)
+	if with_progress "restarting the $1, which may take $limit to stop" control "$1" restart "$(unit "$1")"; then
+		printf 'restarted the %s\n' "$1"
+	else
+		warn "cannot restart the $1: $(unit "$1") failed: deploy logs"
+	fi
+}
+
+# What a person starts also starts at boot, and does so after its start limit.
+enable_service() {
+	control "$1" --quiet enable "$(unit "$1")" ||
+		failed "cannot have the $1 start at boot: systemctl enable failed"
+	control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :
+}
+
+# It stays stopped, also after a reboot: what is disabled is not started at boot.
+stop_service() {
+	unit=$(unit "$1")
+	if [ "$(property "$1" LoadState)" = not-found ]; then
+		printf 'there is no %s\n' "$unit"
+		return
+	fi
+	is_within_reach "$1" || return 0
+	control "$1" --quiet disable "$unit" ||
+		failed "cannot keep the $1 from starting at boot: systemctl disable failed"
+	limit=$(property "$1" TimeoutStopUSec)
+	if with_progress "stopping the $1, which may take $limit" control "$1" stop "$unit"; then
+		printf 'stopped the %s: it stays so, also after a reboot, until: deploy start %s\n' "$1" "$1"
+	else
+		failed "cannot stop the $1: systemctl failed"
+	fi
+}

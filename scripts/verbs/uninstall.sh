@@ -1,0 +1,64 @@
+# shellcheck shell=sh disable=SC2154 # box.sh and ledger.sh set what this uses
+# uninstall.sh - take out what install put in
+
+# shellcheck source=/dev/null # it is checked by itself
+. "$here/verbs/ledger.sh"
+
+uninstall() {
+	options "$@"
+	dry_run=
+	purge=
+	for argument in $arguments; do
+		case $argument in
+		--purge) purge=yes ;;
+		--dry-run) dry_run=yes ;;
+		*) complain "uninstall takes --purge, --dry-run and --user NAME, not '$argument'" ;;
+		esac
+	done
+	find_owner
+	find_ledger
+	if [ ! -f "$ledger" ] && [ ! "$purge" ]; then
+		printf 'nothing is installed\n'
+		exit
+	fi
+	[ ! -f "$ledger" ] || take_all_out
+	[ ! "$purge" ] || purge_folders
+	printf '%s\n' "${dry_run:+nothing was changed; }$changes steps"
+	exit "$status"
+}
+
+take_all_out() {
+	[ -w "$ledger" ] || complain "cannot write '$ledger': it is read-only, or the right is missing"
+	if [ -d /run/systemd/system ]; then
+		if is_listed 'enabled monitor' && [ "$(property monitor LoadState)" != not-found ]; then
+			run systemctl --quiet disable --now "$monitor"
+		fi
+		if is_listed 'enabled gateway' && user_manager_runs; then
+			step "run systemctl --user disable $gateway" control gateway --quiet disable "$gateway" || :
+		fi
+	fi
+	linger_setup=$(sed -n 's/^file \(.*\/bin\/claw-linger-setup\)$/\1/p' "$ledger")
+	if [ -x "$linger_setup" ]; then
+		step "run claw-linger-setup --remove --user $owner" "$linger_setup" --remove --user "$owner" --format human ||
+			failed "cannot undo what claw-linger-setup did"
+	fi
+	lines=$(sed '1!G;h;$!d' "$ledger")
+	while read -r kind path; do
+		take_out "$kind" "$path"
+	done <<LINES
+$lines
+LINES
+	if [ -d /run/systemd/system ]; then
+		! is_root || run systemctl daemon-reload
+		! user_manager_runs || step 'have the user manager forget them' control gateway daemon-reload || :
+	fi
+	step "remove $state/health and $ledger" rm -rf -- "$state/health" "$ledger"
+	if [ -d "$state" ] && [ -z "$(ls -A -- "$state")" ]; then step "remove $state" rmdir -- "$state"; fi
+}
+
+# Settings and what the tools keep; never a backup or a log of the workspace.
+purge_folders() {
+	for folder in "$state" "$(dirname -- "$settings")"; do
+		[ ! -d "$folder" ] || step "remove $folder" rm -rf -- "$folder"
+	done
+}
