@@ -77,7 +77,7 @@ setting() { # NAME DEFAULT
 
 need_systemd() {
 	[ -d /run/systemd/system ] || complain \
-		"cannot $verb: systemd does not run here (process 1 is '$(cat /proc/1/comm 2>/dev/null)'), so there are no services"
+		"systemd does not run here (process 1 is '$(cat /proc/1/comm 2>/dev/null)'), so there are no services"
 }
 
 # Runs a command with the rights of the gateway's owner, who finds its manager.

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154 # box.sh and ledger.sh set what this uses
+# shellcheck shell=sh disable=SC2154,SC2317 # box.sh and ledger.sh set and call what this uses and has
 # install.sh - put the tools and the services in, linger first, and start them
 #
 # Every path is written into the ledger before it is made, so that an install that was cut off at any moment
@@ -99,8 +99,10 @@ find_tools() {
 		# shellcheck disable=SC2086 # a list of words
 		built=$("$project/scripts/build" $packages) || complain 'cannot build the tools: cargo failed'
 	else
-		# shellcheck disable=SC2012 # the paths are the project's
-		built=$(dirname -- "$(ls -t "${CARGO_TARGET_DIR:-$project/target}"/*/release/claw-health "$health" 2>/dev/null | head -n 1)")
+		built=$(dirname -- "$health")
+		for folder in "${CARGO_TARGET_DIR:-$project/target}"/*/release; do
+			[ ! -x "$folder/claw-health" ] || built=$folder
+		done
 	fi
 	for name in $tools; do
 		[ -x "$built/$name" ] || complain "cannot find '$name' in $built: build it, not as root: $project/scripts/build"
@@ -211,43 +213,60 @@ is_left_stopped() {
 
 set_up_gateway() {
 	if ! user_manager_runs; then
-		[ "$dry_run" ] || failed "cannot start the gateway: the user manager of $owner does not run"
-		return
-	fi
-	[ "$dry_run" ] || [ "$(property gateway NeedDaemonReload)" != yes ] || run control gateway daemon-reload
-	if [ "$(property gateway LoadState)" = not-found ]; then
+		# A dry run has not started it.
+		if [ "$dry_run" ] && [ -e "$home/.config/systemd/user/$gateway" ]; then
+			run_control gateway start "$gateway"
+		else
+			failed "cannot start the gateway: the user manager of $owner does not run"
+		fi
+	elif reload gateway && [ "$(property gateway LoadState)" = not-found ]; then
 		warn "$owner has no $gateway yet: as $owner: openclaw gateway install"
-		return
+	else
+		is_left_stopped gateway || start_for_good gateway
 	fi
-	is_left_stopped gateway || start_for_good gateway
 }
 
 set_up_monitor() {
-	[ "$dry_run" ] || [ "$(property monitor NeedDaemonReload)" != yes ] || run control monitor daemon-reload
+	reload monitor
 	if ! is_left_stopped monitor; then
 		if is_listed 'stale monitor' && [ "$(property monitor ActiveState)" = active ]; then
-			run systemctl restart "$monitor"
+			try_control monitor restart "$monitor" || warn 'the monitor does not restart: deploy logs'
 		fi
 		start_for_good monitor
 	fi
 	[ "$dry_run" ] || forget 'stale monitor'
 }
 
+reload() { # SERVICE
+	if [ "$(property "$1" NeedDaemonReload)" = yes ]; then run_control "$1" daemon-reload; fi
+}
+
+# Is a service to be left as a person stopped it?
+is_left_stopped() { # SERVICE
+	is_listed "started $1" || return 1
+	case $(control "$1" is-enabled "$(unit "$1")" 2>/dev/null) in
+	disabled | masked) say "the $1 was stopped by a person and stays so: deploy start $1" ;;
+	*) return 1 ;;
+	esac
+}
+
 # Now and at boot.
 start_for_good() { # SERVICE
 	if [ "$(control "$1" is-enabled "$(unit "$1")" 2>/dev/null)" != enabled ]; then
 		[ "$dry_run" ] || list "enabled $1"
-		run control "$1" --quiet enable "$(unit "$1")"
+		run_control "$1" --quiet enable "$(unit "$1")"
 	fi
 	[ "$dry_run" ] || list "started $1"
-	[ "$(property "$1" ActiveState)" != active ] || return 0
-	[ "$dry_run" ] || control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :
-	run control "$1" start "$(unit "$1")"
+	if [ "$(property "$1" ActiveState)" != active ]; then
+		[ "$dry_run" ] || control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :
+		try_control "$1" start "$(unit "$1")" || warn "the $1 does not start: deploy logs"
+	fi
 }
 
 conclude() {
 	if [ "$dry_run" ]; then
-		printf '%s\n' "$changes steps; nothing was changed"
+		printf '%s steps; nothing was changed\n' "$changes"
+		[ "$changes" -eq 0 ] || [ "$status" -eq 2 ] || status=1
 		return
 	fi
 	if [ "$changes" -eq 0 ]; then printf 'nothing to change\n'; else printf 'installed: %s steps\n' "$changes"; fi

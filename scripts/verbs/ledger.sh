@@ -61,9 +61,14 @@ step() { # WORDS CMD...
 	"$@"
 }
 
-# Runs a command of the box that must succeed.
-run() { # CMD...
-	step "run $*" "$@" || complain "cannot go on: '$*' failed"
+# Has a service's manager do something.
+try_control() { # SERVICE ARGUMENT...
+	words=$([ "$1" = monitor ] || printf ' --user')
+	step "run systemctl$words $(shift && printf '%s' "$*")" control "$@"
+}
+
+run_control() {
+	try_control "$@" || complain 'cannot go on: systemctl failed'
 }
 
 # Makes a folder and those above it that are missing.

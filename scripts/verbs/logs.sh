@@ -24,7 +24,7 @@ logs() {
 	case $lines in
 	'' | *[!0-9]*) complain "logs: '$lines' is no number of lines" ;;
 	esac
-	command -v journalctl >/dev/null || complain "cannot read the journal: there is no journalctl here"
+	need_systemd
 	find_owner
 	can_read_both
 	if [ ! "$follow" ]; then

@@ -31,7 +31,7 @@ take_all_out() {
 	[ -w "$ledger" ] || complain "cannot write '$ledger': it is read-only, or the right is missing"
 	if [ -d /run/systemd/system ]; then
 		if is_listed 'enabled monitor' && [ "$(property monitor LoadState)" != not-found ]; then
-			run systemctl --quiet disable --now "$monitor"
+			run_control monitor --quiet disable --now "$monitor"
 		fi
 		if is_listed 'enabled gateway' && user_manager_runs; then
 			step "run systemctl --user disable $gateway" control gateway --quiet disable "$gateway" || :
@@ -49,7 +49,7 @@ take_all_out() {
 $lines
 LINES
 	if [ -d /run/systemd/system ]; then
-		! is_root || run systemctl daemon-reload
+		! is_root || run_control monitor daemon-reload
 		! user_manager_runs || step 'have the user manager forget them' control gateway daemon-reload || :
 	fi
 	step "remove $state/health and $ledger" rm -rf -- "$state/health" "$ledger"

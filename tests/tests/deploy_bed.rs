@@ -1,0 +1,418 @@
+//! The verbs of `deploy` on hosts with a real systemd, from install to uninstall.
+//!
+//! Each suite boots hosts of its own with `scripts/testbed`; where there can be none, the test says
+//! so and passes.
+
+use std::thread;
+use std::time::Duration;
+
+use claw_tests::Run;
+use claw_tests::testbed::Host;
+use serde_json::Value;
+
+const GATEWAY: &str = "openclaw-gateway.service";
+const MONITOR: &str = "openclaw-agent-monitor.service";
+
+/// What is there, with what it holds; not what the box itself writes all the time.
+const FILES: &str = "find /etc /usr /home /root /var/lib -xdev -not -path '/var/lib/systemd/timers*' \
+    -not -path '/var/lib/claw/health*' -printf '%p %y %m %u %l\\n' | sort; \
+    find /etc /usr/local /home /root -xdev -type f -exec sha256sum {} + | sort";
+
+/// Which files these are, and when they were written.
+const WRITTEN: &str = "find /etc /usr/local /home /var/lib/claw -xdev -not -path '/var/lib/claw/health*' \
+    -printf '%p %i %T@\\n' | sort";
+
+/// On both versions of systemd, side by side.
+fn on_both(claim: fn(&str)) {
+    thread::scope(|scope| {
+        for suite in ["trixie", "bookworm"] {
+            scope.spawn(move || claim(suite));
+        }
+    });
+}
+
+/// A host with the project on /opt/claw, and a gateway of dev that takes so long to stop.
+fn host(suite: &str, purpose: &str, stops_after_seconds: u32) -> Option<Host> {
+    let host = Host::boot(suite, purpose, &[])?;
+    host.copy_project();
+    let seconds = stops_after_seconds.to_string();
+    host.run("dev", &["sh", "/opt/testbed/gateway.sh", &seconds]);
+    Some(host)
+}
+
+fn deploy(host: &Host, user: &str, arguments: &[&str]) -> Run {
+    host.attempt(user, &[&["/opt/claw/scripts/deploy"], arguments].concat())
+}
+
+/// Runs a verb that has to end well.
+fn deployed(host: &Host, arguments: &[&str]) -> String {
+    let run = deploy(host, "root", arguments);
+    assert_eq!(run.status, 0, "{arguments:?}: {}{}", run.stdout, run.stderr);
+    run.stdout
+}
+
+fn shell(host: &Host, lines: &str) -> String {
+    host.attempt("root", &["sh", "-c", lines]).stdout.trim().to_owned()
+}
+
+/// A property of a service, as its manager has it; asking starts nothing.
+fn property(host: &Host, unit: &str, name: &str) -> String {
+    let control = if unit == MONITOR {
+        "systemctl"
+    } else {
+        "setpriv --reuid dev --regid dev --init-groups env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user"
+    };
+    shell(host, &format!("{control} show -p {name} --value {unit}"))
+}
+
+fn states(host: &Host) -> [String; 2] {
+    [GATEWAY, MONITOR].map(|unit| property(host, unit, "ActiveState"))
+}
+
+/// Waits until both services are in these states; what they are in the end.
+fn await_states(host: &Host, expected: [&str; 2]) {
+    const TRIES: u32 = 100;
+    for _ in 0..TRIES {
+        if states(host) == expected {
+            return;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(states(host), expected, "{}", shell(host, "journalctl -n 40 --no-pager"));
+}
+
+fn nobody_is_logged_in(host: &Host) {
+    // A lingering user's manager counts as a session from systemd 256 on.
+    let sessions = shell(host, "loginctl list-sessions --no-legend | grep -v manager");
+    assert_eq!(sessions, "");
+}
+
+#[test]
+fn s3_both_services_run_after_a_reboot() {
+    on_both(both_services_run_after_a_reboot);
+}
+
+fn both_services_run_after_a_reboot(suite: &str) {
+    let Some(host) = host(suite, "install", 0) else { return };
+    let before = shell(&host, FILES);
+    let planned = deploy(&host, "root", &["install", "--user", "dev", "--dry-run"]);
+    assert_eq!(planned.status, 1, "{}", planned.stderr);
+    for words in [
+        "$ loginctl enable-linger dev",
+        "would put /usr/local/bin/claw-health",
+        "would put /etc/systemd/system/openclaw-agent-monitor.service",
+        "would run systemctl --user start openclaw-gateway.service",
+        "would run systemctl start openclaw-agent-monitor.service",
+        "nothing was changed",
+    ] {
+        assert!(planned.stdout.contains(words), "{words}: {}", planned.stdout);
+    }
+    assert_eq!(shell(&host, FILES), before, "a dry run changes nothing");
+
+    let said = deployed(&host, &["install", "--user", "dev"]);
+    assert!(said.contains("the gateway is ready"), "{said}");
+    assert_eq!(states(&host), ["active", "active"]);
+    let installed = shell(&host, WRITTEN);
+    let said = deployed(&host, &["install"]);
+    assert!(said.contains("nothing to change"), "{said}");
+    assert_eq!(shell(&host, WRITTEN), installed, "a second run changes nothing");
+
+    s4_the_limits_are_in_force(&host);
+    s4_the_units_hold_up(&host);
+
+    host.reboot();
+    nobody_is_logged_in(&host);
+    await_states(&host, ["active", "active"]);
+    host.cut_power();
+    await_states(&host, ["active", "active"]);
+    nobody_is_logged_in(&host);
+
+    // The next moment its unit is written anew, as OpenClaw does after each update.
+    host.run("dev", &["sh", "/opt/testbed/gateway.sh"]);
+    host.shell("XDG_RUNTIME_DIR=/run/user/1000 systemctl --user daemon-reload");
+    s4_the_limits_are_in_force(&host);
+    let said = deployed(&host, &["uninstall"]);
+    assert!(said.contains("remove /usr/local/bin/claw-health"), "{said}");
+    assert_eq!(shell(&host, FILES), before, "all was taken out");
+    assert_eq!(deployed(&host, &["uninstall"]), "nothing is installed\n");
+}
+
+fn s4_the_limits_are_in_force(host: &Host) {
+    for (unit, name, expected) in [
+        (GATEWAY, "MemoryMax", "2147483648"),
+        (GATEWAY, "CPUQuotaPerSecUSec", "800ms"),
+        (GATEWAY, "Restart", "always"),
+        (GATEWAY, "RestartUSec", "10s"),
+        (GATEWAY, "StartLimitBurst", "5"),
+        (GATEWAY, "StartLimitIntervalUSec", "5min"),
+        (GATEWAY, "WatchdogUSec", "0"),
+        (GATEWAY, "DropInPaths", "/etc/systemd/user/openclaw-gateway.service.d/claw.conf"),
+        (MONITOR, "MemoryMax", "536870912"),
+        (MONITOR, "CPUQuotaPerSecUSec", "200ms"),
+        (MONITOR, "Restart", "always"),
+        (MONITOR, "RestartUSec", "5s"),
+        (MONITOR, "WatchdogUSec", "1min"),
+        (MONITOR, "UnitFileState", "enabled"),
+    ] {
+        assert_eq!(property(host, unit, name), expected, "{unit} {name}");
+    }
+}
+
+fn s4_the_units_hold_up(host: &Host) {
+    let verified = host.attempt(
+        "root",
+        &[
+            "systemd-analyze",
+            "verify",
+            "--man=no",
+            "/etc/systemd/system/openclaw-agent-monitor.service",
+        ],
+    );
+    assert_eq!((verified.status, verified.stderr.as_str()), (0, ""));
+    let verified = host.attempt(
+        "dev",
+        &[
+            "systemd-analyze",
+            "--user",
+            "verify",
+            "--man=no",
+            ".config/systemd/user/openclaw-gateway.service",
+        ],
+    );
+    assert_eq!((verified.status, verified.stderr.as_str()), (0, ""));
+    let exposed = shell(
+        host,
+        "systemd-analyze security --threshold=30 --no-pager openclaw-agent-monitor >/dev/null; echo $?",
+    );
+    assert_eq!(exposed, "0", "the exposure is 3.0 at most");
+    // Within its walls the monitor sees what root sees from without.
+    let within = "sed -e 's/^Type=.*/Type=oneshot/; /^Watchdog/d; s/^Restart=.*/SuccessExitStatus=1/' \
+        -e 's,^ExecStart=.*,ExecStart=/usr/local/bin/claw-health --format json --output /var/lib/claw/within,' \
+        /etc/systemd/system/openclaw-agent-monitor.service >/run/systemd/system/within.service && \
+        systemctl start within && cat /var/lib/claw/within && rm /var/lib/claw/within /run/systemd/system/within.service";
+    let without = "systemd-run --quiet --wait --pipe -p SuccessExitStatus=1 /usr/local/bin/claw-health --user dev --format json";
+    let [within, without] = [within, without].map(|look| {
+        let records = shell(host, look);
+        let seen = |line: &str| {
+            let record: Value = serde_json::from_str(line).expect("a record");
+            format!("{} {}", record["subject"], record["status"])
+        };
+        records.lines().map(seen).filter(|seen| !seen.contains("run-")).collect::<Vec<_>>()
+    });
+    assert!(within.len() > 15, "{within:?}");
+    assert_eq!(within, without);
+}
+
+#[test]
+fn d3_what_a_person_stopped_stays_stopped() {
+    on_both(what_a_person_stopped_stays_stopped);
+}
+
+fn what_a_person_stopped_stays_stopped(suite: &str) {
+    let Some(host) = host(suite, "stop", 12) else { return };
+    deployed(&host, &["install", "--user", "dev"]);
+    let said = deploy(&host, "root", &["stop"]);
+    assert_eq!(said.status, 0, "{}", said.stderr);
+    assert!(
+        said.stderr.contains("stopping the gateway, which may take 5min 30s: 10 s"),
+        "{}",
+        said.stderr
+    );
+    assert!(said.stdout.contains("stopped the gateway: it stays so"), "{}", said.stdout);
+    assert_eq!(states(&host), ["inactive", "inactive"]);
+    assert_eq!(property(&host, GATEWAY, "Result"), "success", "it was not killed");
+
+    // Ten minutes of looks, one every thirty seconds.
+    for _ in 0..20 {
+        host.attempt("root", &["/usr/local/bin/claw-health", "--user", "dev"]);
+    }
+    assert_eq!(states(&host), ["inactive", "inactive"]);
+    let again = deploy(&host, "root", &["install"]);
+    assert!(
+        again.stderr.contains("the gateway was stopped by a person and stays so"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(states(&host), ["inactive", "inactive"]);
+    host.reboot();
+    await_states(&host, ["inactive", "inactive"]);
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(states(&host), ["inactive", "inactive"]);
+
+    deployed(&host, &["start", "gateway"]);
+    assert_eq!(states(&host), ["active", "inactive"]);
+    host.reboot();
+    await_states(&host, ["active", "inactive"]);
+    let restarted = deploy(&host, "root", &["restart"]);
+    assert_eq!(restarted.status, 0, "{}", restarted.stderr);
+    assert!(
+        restarted
+            .stdout
+            .contains("restarted the gateway\nrestarted the monitor\nthe gateway is ready\n")
+    );
+    assert_eq!(states(&host), ["active", "active"]);
+}
+
+#[test]
+fn s7_start_gets_past_a_start_limit_and_says_what_a_gateway_refuses() {
+    on_both(start_gets_past_a_start_limit_and_says_what_a_gateway_refuses);
+}
+
+fn start_gets_past_a_start_limit_and_says_what_a_gateway_refuses(suite: &str) {
+    let Some(host) = host(suite, "limit", 0) else { return };
+    deployed(&host, &["install", "--user", "dev"]);
+    // It cannot start: its program has gone.
+    host.shell("cd ~/.openclaw && mv gateway.pl away.pl");
+    shell(
+        &host,
+        "printf '[Service]\\nRestartSec=100ms\\n' >/etc/systemd/user/openclaw-gateway.service.d/z.conf",
+    );
+    host.shell(
+        "export XDG_RUNTIME_DIR=/run/user/1000; systemctl --user daemon-reload; systemctl --user restart openclaw-gateway",
+    );
+    await_states(&host, ["failed", "active"]);
+    let tried = deploy(&host, "root", &["start", "gateway"]);
+    assert_eq!(tried.status, 1, "{}", tried.stderr);
+    assert!(tried.stdout.contains("fail"), "{}", tried.stdout);
+    await_states(&host, ["failed", "active"]);
+    host.shell("cd ~/.openclaw && mv away.pl gateway.pl");
+    let said = deployed(&host, &["start", "gateway"]);
+    assert_eq!(said, "started the gateway\nthe gateway is ready\n");
+
+    // Exit 78 is a matter of the configuration: it says so, and is not restarted.
+    host.shell("echo 'exit 78;' >~/.openclaw/gateway.pl");
+    let tried = deploy(&host, "root", &["restart", "gateway"]);
+    assert_eq!(tried.status, 1, "{}", tried.stderr);
+    assert!(tried.stdout.contains("78"), "{}", tried.stdout);
+    assert_eq!(property(&host, GATEWAY, "NRestarts"), "0");
+}
+
+#[test]
+fn d6_logs_are_in_the_order_of_time() {
+    on_both(logs_are_in_the_order_of_time);
+}
+
+fn logs_are_in_the_order_of_time(suite: &str) {
+    let Some(host) = host(suite, "logs", 0) else { return };
+    deployed(&host, &["install", "--user", "dev"]);
+    host.shell("XDG_RUNTIME_DIR=/run/user/1000 systemd-cat echo not-of-a-service");
+    let said = deployed(&host, &["logs"]);
+    let stamps: Vec<_> = said.lines().map(|line| &line[..20]).collect();
+    assert!(stamps.is_sorted(), "{said}");
+    for source in [" gateway systemd[", " monitor systemd[", " monitor claw-health["] {
+        assert!(said.contains(source), "{source}: {said}");
+    }
+    assert!(!said.contains("not-of-a-service"), "{said}");
+    let said = deployed(&host, &["logs", "-n", "1"]);
+    assert_eq!(said.lines().count(), 2, "{said}");
+    // What comes while it follows is told too, and it ends when it is told to.
+    let followed = shell(
+        &host,
+        "timeout 8 /opt/claw/scripts/deploy logs -n 3 -f >/tmp/followed & sleep 3; \
+         systemctl restart openclaw-agent-monitor; wait; cat /tmp/followed; pgrep journalctl",
+    );
+    assert!(followed.contains("monitor systemd[1]: Stopped openclaw-agent-monitor"), "{followed}");
+    assert!(followed.lines().all(|line| line.starts_with("20")), "nothing runs on: {followed}");
+    // Whoever may not read the journal of the system is told so.
+    let said = deploy(&host, "dev", &["logs"]);
+    assert_eq!(said.status, 2);
+    assert!(said.stderr.contains("cannot read the monitor's journal as dev: sudo deploy logs"));
+    assert!(said.stdout.contains(" gateway "), "{}", said.stdout);
+}
+
+#[test]
+fn d1_a_missing_right_is_named_and_nothing_is_written_over() {
+    on_both(a_missing_right_is_named_and_nothing_is_written_over);
+}
+
+fn a_missing_right_is_named_and_nothing_is_written_over(suite: &str) {
+    let Some(host) = host(suite, "rights", 0) else { return };
+    let before = shell(&host, FILES);
+    for (user, prepare, arguments, words) in [
+        (
+            "dev",
+            "true",
+            ["install", "--prefix", "/usr/local"].as_slice(),
+            "the right is missing: sudo deploy install --user dev",
+        ),
+        ("dev", "true", &["install", "--user", "root"], "only root acts for another user"),
+        ("root", "true", &["install", "--user", "nobody-here"], "nobody-here"),
+        ("root", "true", &["install", "--prefix", "relative"], "it has to begin with /"),
+        (
+            "root",
+            "true",
+            &["install", "--prefix", "/home/dev/x"],
+            "belongs to 'dev', who could lead root elsewhere",
+        ),
+        (
+            "root",
+            "true",
+            &["install", "now"],
+            "install takes --dry-run, --prefix DIR and --user NAME, not 'now'",
+        ),
+        (
+            "root",
+            "true",
+            &["start", "everything"],
+            "there is no service 'everything': it is gateway or monitor",
+        ),
+        (
+            "root",
+            "true",
+            &["start", "gateway", "--user", "dev"],
+            "the user manager of dev does not run (no linger, nobody logged in): claw-linger-setup --apply --user dev",
+        ),
+        (
+            "root",
+            "true",
+            &["start", "monitor", "--user", "dev"],
+            "there is no openclaw-agent-monitor.service: deploy install",
+        ),
+        (
+            "root",
+            "echo 'not ours' >/usr/local/bin/deploy",
+            &["install", "--user", "dev"],
+            "cannot write '/usr/local/bin/deploy': it is there already, and install did not put it there",
+        ),
+        (
+            "root",
+            "rm /usr/local/bin/deploy; mount --bind /etc /etc && mount -o remount,bind,ro /etc",
+            &["install", "--user", "dev"],
+            "is read-only",
+        ),
+    ] {
+        shell(&host, prepare);
+        let run = deploy(&host, user, arguments);
+        assert_eq!(run.status, 2, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "one clear line: {}", run.stderr);
+    }
+    shell(&host, "umount /etc");
+    assert_eq!(shell(&host, FILES), before, "nothing was changed");
+
+    // As the user itself, what rights allow: all but the monitor.
+    shell(&host, "loginctl enable-linger dev");
+    let run = deploy(&host, "dev", &["install"]);
+    assert_eq!(run.status, 2, "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains("the monitor is a service of the system: sudo deploy install --user dev")
+    );
+    assert!(run.stdout.contains("the gateway is ready"), "{}{}", run.stdout, run.stderr);
+    assert_eq!(property(&host, GATEWAY, "MemoryMax"), "2147483648");
+    let run = host.attempt("dev", &[".local/bin/deploy", "uninstall"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    shell(&host, "loginctl disable-linger dev");
+    assert_eq!(shell(&host, FILES), before, "all was taken out");
+}
+
+#[test]
+fn d1_an_interrupted_install_is_completed_by_the_next() {
+    on_both(an_interrupted_install_is_completed_by_the_next);
+}
+
+fn an_interrupted_install_is_completed_by_the_next(suite: &str) {
+    let Some(host) = host(suite, "killed", 0) else { return };
+    let run = host.attempt("root", &["bash", "/opt/testbed/interrupted.sh", "6"]);
+    assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
+}
