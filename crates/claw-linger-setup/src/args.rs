@@ -39,7 +39,8 @@ pub(crate) struct Args {
     pub(crate) explain: bool,
 
     /// Prove it across a reboot: ask once before it and once after it
-    #[arg(long, requires = "prove")]
+    // A requirement that conflicts with what is there would be dropped.
+    #[arg(long, requires = "prove", conflicts_with_all = ["check", "apply", "dry_run", "remove", "explain"])]
     pub(crate) after_reboot: bool,
 
     /// Whose services; by default yours, or for root those of the user who has a gateway
