@@ -1,12 +1,32 @@
 //! Make user services survive log-out and reboot, and prove it.
 
+mod act;
 mod args;
+mod at_home;
+mod bus;
+mod child;
+mod environment;
 mod explain;
+mod getent;
+mod ground;
+mod linger;
+mod loginctl;
+mod manager;
+mod memory;
+mod owner;
+mod plan;
+mod prove;
 mod run;
+mod runtime_dir;
+mod systemctl;
+mod systemd_run;
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(end) = at_home::serve() {
+        return end;
+    }
     match args::parse() {
         Ok(args) => claw_record::report("claw-linger-setup", run::run(&args)),
         Err(end) => end,

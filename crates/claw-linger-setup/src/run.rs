@@ -1,10 +1,20 @@
 //! The story: whose services, what is to be done, doing it, and how it turned out.
 
-use clap_complete::generate;
-use claw_record::{Complaint, Outcome, Output};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use clap_complete::generate;
+use claw_record::{Complaint, Format, Outcome, Output, Record, Source, Status};
+use serde_json::Value;
+
+use crate::act::Act;
 use crate::args::{self, Args};
-use crate::explain;
+use crate::at_home::{self, Job};
+use crate::environment::{Dialect, lines};
+use crate::ground::ground;
+use crate::memory::{Memory, Store};
+use crate::plan::{Deed, State, Step, World, look, remedy, set_up, take_back};
+use crate::{explain, owner, prove};
 
 /// Does what was asked for, and says how it turned out.
 pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
@@ -17,5 +27,196 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     if args.explain {
         return explain::run(args);
     }
-    Err(Complaint::new("cannot do that yet"))
+    let world = World { owner: owner::whose(args.user.as_deref())?, ground: ground()? };
+    let store = Store::new(&owner::state_folder(args.state.as_deref()), &world.owner.name);
+    let source = Source::new("claw-linger-setup");
+    let mut output = Output::stdout(args.format.map(Format::from));
+    if args.prove {
+        return prove::run(args, &world, &store, &source, &mut output);
+    }
+    let memory = if args.apply || args.remove { store.recall()? } else { Memory::default() };
+    let deadline = Instant::now() + args.timeout;
+    let steps = if args.remove {
+        take_back(&world, memory.turned_linger_on, deadline)
+    } else {
+        set_up(&world, deadline)
+    };
+    output.restyle(|style| style.for_subjects(steps.iter().map(|step| &*step.subject)));
+    let mut writer = Writer { world: &world, source, output };
+    if args.apply || args.remove {
+        let failed = carry_out(&steps, args, &store, memory, &mut writer)?;
+        if failed > 0 {
+            let reason = format!("{failed} of {} steps could not be done", steps.len());
+            return Err(Complaint::cannot("set up", &world.owner.name, reason));
+        }
+        return Ok(Outcome::Well);
+    }
+    let mut is_so = true;
+    for step in &steps {
+        writer.stands(step, args.dry_run)?;
+        is_so &= matches!(step.state, State::So(_));
+    }
+    Ok(if is_so { Outcome::Well } else { Outcome::NotWell })
+}
+
+/// Carries out the plan, and says how many steps could not be done.
+fn carry_out(
+    steps: &[Step],
+    args: &Args,
+    store: &Store,
+    mut memory: Memory,
+    writer: &mut Writer,
+) -> Result<usize, Complaint> {
+    let world = writer.world;
+    let mut failed = 0;
+    for step in steps {
+        let acts = matches!(&step.state, State::Would { acts, .. } if !acts.is_empty());
+        if step.deed == Deed::Linger && acts && !memory.turned_linger_on {
+            // First remembered, so that it can be taken back whatever happens in between.
+            memory.turned_linger_on = true;
+            store.remember(&memory)?;
+        }
+        // What waits for a step that was not done waits in vain.
+        let patience = if failed == 0 { args.timeout } else { Duration::ZERO };
+        let end = carry_out_step(world, step, args.timeout, patience);
+        let is_done = matches!(end, End::Is { .. });
+        failed += usize::from(!is_done);
+        if step.deed == Deed::Linger && acts && !is_done {
+            memory.turned_linger_on = false;
+            store.remember(&memory)?;
+        }
+        writer.ended(step, end)?;
+    }
+    if args.remove && failed == 0 {
+        if memory.proof_begun_in.is_some() {
+            at_home::ask(&world.owner, Job::Uproot, Instant::now() + args.timeout)
+                .map_err(Complaint::new)?;
+        }
+        store.remember(&Memory::default())?;
+    }
+    Ok(failed)
+}
+
+/// How a step ended.
+enum End {
+    Is { message: String, changed: bool },
+    IsNot { status: Status, message: String, remedy: Option<String> },
+}
+
+/// Does what a step still needs now, and waits until it is so.
+fn carry_out_step(world: &World, step: &Step, timeout: Duration, patience: Duration) -> End {
+    const PAUSE: Duration = Duration::from_millis(50);
+    let planned = matches!(step.state, State::Would { .. });
+    let deadline = Instant::now() + timeout;
+    let now = if step.deed == Deed::Nothing {
+        step.state.clone()
+    } else {
+        look(world, &step.deed, deadline)
+    };
+    let acts = match now {
+        State::So(message) => return End::Is { message, changed: planned },
+        State::Cannot { status, message, remedy } => {
+            return End::IsNot { status, message, remedy };
+        }
+        State::Would { acts, .. } => acts,
+    };
+    for act in &acts {
+        if let Err(message) = act.perform(&world.owner, deadline) {
+            let remedy = remedy(world, &acts);
+            return End::IsNot { status: Status::Fail, message, remedy };
+        }
+    }
+    let until = Instant::now() + patience;
+    loop {
+        match look(world, &step.deed, until.max(Instant::now() + PAUSE)) {
+            State::So(message) => return End::Is { message, changed: true },
+            State::Cannot { status, message, remedy } => {
+                return End::IsNot { status, message, remedy };
+            }
+            State::Would { message, acts } if Instant::now() >= until => {
+                let message = format!("after {} s still: {message}", patience.as_secs());
+                let remedy = remedy(world, &acts);
+                return End::IsNot { status: Status::Fail, message, remedy };
+            }
+            State::Would { .. } => sleep(PAUSE),
+        }
+    }
+}
+
+struct Writer<'a> {
+    world: &'a World,
+    source: Source,
+    output: Output,
+}
+
+impl Writer<'_> {
+    /// Writes how a step stands; with `in_full` the very commands and lines as well.
+    fn stands(&mut self, step: &Step, in_full: bool) -> Result<(), Complaint> {
+        let record =
+            |status, message: &str| self.source.record("step", &step.subject, status, message);
+        let record = match &step.state {
+            State::So(message) => changed(record(Status::Pass, message), false),
+            State::Cannot { status, message, remedy } => {
+                Record { remedy: remedy.clone(), ..record(*status, message) }
+            }
+            State::Would { message, acts } => {
+                let remedy = remedy(self.world, acts);
+                let mut record = Record { remedy, ..record(Status::Warn, message) };
+                if in_full {
+                    self.detail(&mut record, acts);
+                }
+                record
+            }
+        };
+        self.output.record(&record)?;
+        if in_full && self.output.format() == Format::Human {
+            let list = |key: &str| match record.data.get(key) {
+                Some(Value::Array(list)) => list.clone(),
+                _ => Vec::new(),
+            };
+            for command in list("commands").iter().filter_map(Value::as_str) {
+                self.output.text(&format!("          $ {command}"))?;
+            }
+            for line in list("lines").iter().filter_map(Value::as_str) {
+                self.output.text(&format!("          | {line}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the acts are to the letter.
+    fn detail(&self, record: &mut Record, acts: &[Act]) {
+        let owner = &self.world.owner;
+        let commands: Vec<_> = acts.iter().filter_map(|act| act.typed(owner)).collect();
+        if !commands.is_empty() {
+            record.data.insert("commands".to_owned(), commands.into());
+        }
+        for act in acts {
+            if let Some(file) = act.edits() {
+                record.data.insert("file".to_owned(), file.display().to_string().into());
+                let lines = lines(owner, Dialect::of(file));
+                record.data.insert("lines".to_owned(), lines.into());
+            }
+        }
+    }
+
+    /// Writes how a step ended.
+    fn ended(&mut self, step: &Step, end: End) -> Result<(), Complaint> {
+        let record = match end {
+            End::Is { message, changed: did } => {
+                let record = self.source.record("step", &step.subject, Status::Pass, &message);
+                changed(record, did)
+            }
+            End::IsNot { status, message, remedy } => {
+                let record = self.source.record("step", &step.subject, status, &message);
+                Record { remedy, ..record }
+            }
+        };
+        self.output.record(&record)
+    }
+}
+
+fn changed(mut record: Record, changed: bool) -> Record {
+    record.data.insert("changed".to_owned(), changed.into());
+    record
 }

@@ -1,0 +1,108 @@
+//! What a step does: a value that is shown as it is typed, and carried out.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use nix::unistd::geteuid;
+
+use crate::at_home::{self, Job};
+use crate::owner::Owner;
+use crate::{loginctl, systemctl};
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Run loginctl.
+    Loginctl(Vec<String>),
+    /// Run systemctl for the system's manager.
+    Systemctl(Vec<String>),
+    /// Run systemctl for the manager of the user.
+    UserSystemctl(Vec<String>),
+    /// Make an empty file of root's that everybody may read.
+    Touch(PathBuf),
+    /// Remove a file of root's.
+    Remove(PathBuf),
+    /// Do something with the user's rights.
+    AtHome(Job),
+}
+
+impl Act {
+    pub(crate) fn loginctl(words: &[&str]) -> Self {
+        Self::Loginctl(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    pub(crate) fn systemctl(words: &[&str]) -> Self {
+        Self::Systemctl(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    pub(crate) fn user_systemctl(words: &[&str]) -> Self {
+        Self::UserSystemctl(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    /// How a person types it. What is done in a file has no command: see [`Act::edits`].
+    pub(crate) fn typed(&self, owner: &Owner) -> Option<String> {
+        let sudo = if geteuid().is_root() { "" } else { "sudo " };
+        let dir = owner.runtime_dir();
+        Some(match self {
+            Self::Loginctl(words) => format!("{sudo}loginctl {}", words.join(" ")),
+            Self::Systemctl(words) => format!("{sudo}systemctl {}", words.join(" ")),
+            Self::UserSystemctl(words) if owner.is_me() => {
+                format!("XDG_RUNTIME_DIR={} systemctl --user {}", dir.display(), words.join(" "))
+            }
+            Self::UserSystemctl(words) => format!(
+                "{sudo}runuser -u {} -- env XDG_RUNTIME_DIR={} systemctl --user {}",
+                owner.name,
+                dir.display(),
+                words.join(" ")
+            ),
+            Self::Touch(file) => format!("{sudo}install -D -m 0644 /dev/null {}", file.display()),
+            Self::Remove(file) => format!("{sudo}rm {}", file.display()),
+            Self::AtHome(Job::CloseRuntimeDir) => format!("{sudo}chmod 0700 {}", dir.display()),
+            Self::AtHome(_) => return None,
+        })
+    }
+
+    /// The file that it edits, where it edits one of the user's.
+    pub(crate) fn edits(&self) -> Option<&PathBuf> {
+        match self {
+            Self::AtHome(Job::Put(file) | Job::Take(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Does it.
+    pub(crate) fn perform(&self, owner: &Owner, deadline: Instant) -> Result<(), String> {
+        let cannot = |verb: &str, file: &PathBuf, error: io::Error| {
+            format!("cannot {verb} '{}': {error}", file.display())
+        };
+        match self {
+            Self::Loginctl(words) => loginctl::run(words, deadline).map(drop),
+            Self::Systemctl(words) => systemctl::system(words, deadline).map(drop),
+            Self::UserSystemctl(words) => systemctl::user(owner, words, deadline).map(drop),
+            Self::Touch(file) => touch(file).map_err(|error| cannot("make", file, error)),
+            Self::Remove(file) => {
+                fs::remove_file(file).map_err(|error| cannot("remove", file, error))
+            }
+            Self::AtHome(job) => {
+                at_home::ask(owner, job.clone(), deadline).map(drop).map_err(|why| {
+                    match self.edits() {
+                        Some(file) => format!("cannot change '{}': {why}", file.display()),
+                        None => why,
+                    }
+                })
+            }
+        }
+    }
+}
+
+fn touch(file: &PathBuf) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        DirBuilder::new().recursive(true).mode(0o755).create(folder)?;
+    }
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(file)?;
+    made.set_permissions(Permissions::from_mode(0o644))?;
+    made.sync_all()
+}

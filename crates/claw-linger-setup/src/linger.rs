@@ -1,0 +1,73 @@
+//! Does the user linger, so that services outlive log-out and start at boot?
+
+use std::path::PathBuf;
+
+use crate::act::Act;
+use crate::ground::Ground;
+use crate::plan::{State, World};
+
+/// The file whose being there is linger itself.
+fn file(name: &str) -> PathBuf {
+    PathBuf::from("/var/lib/systemd/linger").join(name)
+}
+
+/// Does that user linger, and if nobody can tell, why not?
+pub(crate) fn is_on(name: &str) -> Result<bool, String> {
+    let file = file(name);
+    match file.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(format!("cannot look at '{}': {error}", file.display())),
+    }
+}
+
+/// How it stands with linger.
+pub(crate) fn look(world: &World) -> State {
+    let name = &world.owner.name;
+    match is_on(name) {
+        Ok(true) => State::So(format!("{name} lingers")),
+        Ok(false) => State::would(
+            format!(
+                "{name} does not linger: its services end with its last session and do not start \
+                 at boot"
+            ),
+            vec![match world.ground {
+                Ground::Running => Act::loginctl(&["enable-linger", name]),
+                Ground::Installed => Act::Touch(file(name)),
+            }],
+        ),
+        Err(why) => State::unknown(why),
+    }
+}
+
+/// How it stands with the end of linger.
+pub(crate) fn look_for_end(world: &World) -> State {
+    let name = &world.owner.name;
+    match is_on(name) {
+        Ok(false) => State::So(format!(
+            "{name} lingers no longer: its services now end with its last session; to keep them: \
+             {}",
+            Act::loginctl(&["enable-linger", name]).typed(&world.owner).unwrap_or_default()
+        )),
+        Ok(true) => State::would(
+            format!("{name} lingers since --apply"),
+            vec![match world.ground {
+                Ground::Running => Act::loginctl(&["disable-linger", name]),
+                Ground::Installed => Act::Remove(file(name)),
+            }],
+        ),
+        Err(why) => State::unknown(why),
+    }
+}
+
+/// What is said of a linger that was not turned on here.
+pub(crate) fn not_ours(world: &World) -> State {
+    let name = &world.owner.name;
+    match is_on(name) {
+        Ok(true) => State::So(format!(
+            "{name} lingers, and not by --apply as far as is remembered: left as it is"
+        )),
+        Ok(false) => State::So(format!("{name} does not linger")),
+        Err(why) => State::unknown(why),
+    }
+}

@@ -1,0 +1,90 @@
+//! What has to be remembered from run to run, for nobody else to read.
+
+use std::fs::{self, DirBuilder};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use claw_record::Complaint;
+use serde::{Deserialize, Serialize};
+
+/// The memory of one user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Memory {
+    /// Linger was off, and was turned on here.
+    pub(crate) turned_linger_on: bool,
+    /// The boot in which the proof of a reboot was begun.
+    pub(crate) proof_begun_in: Option<String>,
+}
+
+/// Where it is kept.
+#[derive(Debug)]
+pub(crate) struct Store {
+    file: PathBuf,
+}
+
+impl Store {
+    /// The store of that user in a state folder.
+    pub(crate) fn new(state: &Path, name: &str) -> Self {
+        Self { file: state.join("linger-setup").join(format!("{name}.json")) }
+    }
+
+    /// What is remembered; nothing where there is nothing.
+    pub(crate) fn recall(&self) -> Result<Memory, Complaint> {
+        let cannot = |why: String| Complaint::cannot("read", &self.file.display().to_string(), why);
+        match fs::read(&self.file) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| cannot(error.to_string())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Memory::default()),
+            Err(error) => Err(cannot(error.to_string())),
+        }
+    }
+
+    /// Remembers it: written beside and renamed. Where there is nothing to remember, the file goes.
+    pub(crate) fn remember(&self, memory: &Memory) -> Result<(), Complaint> {
+        let write = || {
+            if *memory == Memory::default() {
+                return match fs::remove_file(&self.file) {
+                    Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+                    _ => Ok(()),
+                };
+            }
+            let folder = self.file.parent().unwrap_or(Path::new("."));
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            // The library makes it for its owner alone.
+            let mut beside =
+                tempfile::Builder::new().prefix(".claw-").suffix(".tmp").tempfile_in(folder)?;
+            serde_json::to_writer(&mut beside, memory)?;
+            beside.write_all(b"\n")?;
+            beside.as_file().sync_all()?;
+            beside.persist(&self.file).map(drop).map_err(|error| error.error)
+        };
+        write().map_err(|error: std::io::Error| {
+            Complaint::cannot("write", &self.file.display().to_string(), error)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_is_for_its_owner_alone_and_goes_when_it_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(&folder.path().join("state"), "dev");
+        assert_eq!(store.recall().unwrap(), Memory::default());
+        let memory = Memory { turned_linger_on: true, proof_begun_in: None };
+        store.remember(&memory).unwrap();
+        assert_eq!(store.recall().unwrap(), memory);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let file = folder.path().join("state/linger-setup/dev.json");
+        assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+        store.remember(&Memory::default()).unwrap();
+        assert!(!file.exists());
+        fs::write(&file, "{").unwrap();
+        assert!(store.recall().unwrap_err().to_string().starts_with("cannot read '"));
+    }
+}

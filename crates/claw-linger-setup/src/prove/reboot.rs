@@ -1,0 +1,154 @@
+//! Do services start at boot with nobody logged in?
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use claw_record::{Complaint, Status};
+
+use super::{Verdict, progress};
+use crate::at_home::{Answer, Job, ask};
+use crate::linger;
+use crate::memory::{Memory, Store};
+use crate::plan::{World, apply};
+
+const AGAIN: &str = "reboot, then run this again";
+
+/// What the unit noted at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Note {
+    boot: String,
+    /// The classes of the sessions that the user had.
+    sessions: Vec<String>,
+}
+
+/// Before the reboot puts a unit in place; after it says whether that unit ran.
+pub(super) fn prove(world: &World, store: &Store, timeout: Duration) -> Result<Verdict, Complaint> {
+    let owner = &world.owner;
+    let file = "/proc/sys/kernel/random/boot_id";
+    let boot = fs::read_to_string(file).map_err(|error| Complaint::cannot("read", file, error))?;
+    let boot = boot.trim();
+    let memory = store.recall()?;
+    let do_it = |job| ask(owner, job, Instant::now() + timeout).map_err(Complaint::new);
+    let Some(begun) = &memory.proof_begun_in else {
+        do_it(Job::Plant)?;
+        store.remember(&Memory { proof_begun_in: Some(boot.to_owned()), ..memory })?;
+        let message =
+            format!("{} has a unit now that tells whether it started at boot", owner.name);
+        return Ok(Verdict::new(Status::Warn, message).remedy(AGAIN).note("boot_id", boot));
+    };
+    if begun == boot {
+        let message = "there was no reboot since the proof was begun";
+        return Ok(Verdict::new(Status::Warn, message).remedy(AGAIN).note("boot_id", boot));
+    }
+    let lingers = linger::is_on(&owner.name).map_err(Complaint::new)?;
+    let deadline = Instant::now() + timeout;
+    let note = loop {
+        let note = match do_it(Job::Evidence)? {
+            Answer::Evidence(Some(text)) => parse(&text).filter(|note| note.boot == boot),
+            _ => None,
+        };
+        // Right after a boot it may be about to start.
+        if note.is_some() || !lingers || Instant::now() >= deadline {
+            break note;
+        }
+        progress("waiting for the unit to start");
+        sleep(Duration::from_millis(500));
+    };
+    let verdict = judge(world, note.as_ref(), lingers);
+    if verdict.status == Status::Pass {
+        do_it(Job::Uproot)?;
+        store.remember(&Memory { proof_begun_in: None, ..memory.clone() })?;
+    }
+    Ok(verdict.note("boot_id", boot).note("begun_in_boot_id", begun.as_str()))
+}
+
+/// A boot's number, the class of each session, and a last word without which it was cut off.
+fn parse(text: &str) -> Option<Note> {
+    let mut lines = text.lines();
+    let boot = lines.next()?.to_owned();
+    let mut sessions: Vec<_> = lines.map(str::to_owned).collect();
+    if sessions.pop()? != "end" {
+        return None;
+    }
+    // The user manager has a session of its own.
+    sessions.retain(|class| !class.starts_with("manager"));
+    Some(Note { boot, sessions })
+}
+
+fn judge(world: &World, note: Option<&Note>, lingers: bool) -> Verdict {
+    let name = &world.owner.name;
+    let uid = world.owner.uid;
+    let fail = |message: String| Verdict::new(Status::Fail, message);
+    match note {
+        Some(note) if note.sessions.is_empty() => Verdict::new(
+            Status::Pass,
+            format!("a service of {name} started at this boot with nobody logged in"),
+        ),
+        Some(note) if !lingers => fail(format!(
+            "a service of {name} started only when {name} logged in ({}): {name} does not linger",
+            note.sessions.join(", ")
+        ))
+        .remedy(apply(world)),
+        Some(note) => Verdict::new(
+            Status::Unknown,
+            format!(
+                "a service of {name} started in this boot, but {name} was logged in by then ({})",
+                note.sessions.join(", ")
+            ),
+        )
+        .remedy("reboot, wait a minute before you log in, then run this again"),
+        None if !lingers => {
+            fail(format!("no service of {name} started at this boot: {name} does not linger"))
+                .remedy(apply(world))
+        }
+        None => fail(format!(
+            "{name} lingers, and yet its unit did not start at this boot: the user manager did not \
+             start, or not as far as default.target"
+        ))
+        .remedy(format!("journalctl -b _UID={uid} + UNIT=user@{uid}.service -n 50")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ground::Ground;
+    use crate::owner::Owner;
+
+    #[test]
+    fn a_note_is_read_without_the_managers_own_session_and_half_of_one_is_none() {
+        let read = |text| parse(text).map(|note| note.sessions);
+        assert_eq!(read("b00t\nend\n"), Some(vec![]));
+        assert_eq!(read("b00t\nmanager\nend\n"), Some(vec![]));
+        assert_eq!(read("b00t\nmanager-early\nuser\nend\n"), Some(vec!["user".to_owned()]));
+        assert_eq!(read("b00t\nunknown\nend\n"), Some(vec!["unknown".to_owned()]));
+        assert_eq!(read("b00t\n"), None);
+        assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn s5_a_boot_counts_only_where_nobody_was_logged_in() {
+        let owner = Owner {
+            name: "dev".into(),
+            uid: 1000,
+            gid: 1000,
+            home: "/home/dev".into(),
+            shell: String::new(),
+        };
+        let world = World { owner, ground: Ground::Running };
+        let note = |sessions: &[&str]| {
+            let sessions = sessions.iter().map(|class| (*class).to_owned()).collect();
+            Some(Note { boot: "b".into(), sessions })
+        };
+        for (note, lingers, expected) in [
+            (note(&[]), true, Status::Pass),
+            (note(&["user"]), true, Status::Unknown),
+            (note(&["user"]), false, Status::Fail),
+            (None, true, Status::Fail),
+            (None, false, Status::Fail),
+        ] {
+            assert_eq!(judge(&world, note.as_ref(), lingers).status, expected, "{note:?}");
+        }
+    }
+}

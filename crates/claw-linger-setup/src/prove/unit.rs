@@ -1,0 +1,89 @@
+//! The small unit that proves a reboot: it notes in which boot it started, and who was logged in.
+//!
+//! All of this runs with the rights of the user whose unit it is.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::owner::Owner;
+
+const NAME: &str = "claw-linger-proof.service";
+
+/// The first start in a boot counts: the manager may be restarted later, with somebody logged in.
+const UNIT: &str = r#"# Written by claw-linger-setup --prove --after-reboot, which takes it away again.
+[Unit]
+Description=Proof that services of this user start at boot with nobody logged in
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c 'note=$$1; read -r boot </proc/sys/kernel/random/boot_id; read -r had <"$$note"; [ "$$had" != "$$boot" ] || exit 0; { echo "$$boot"; sessions=$$(loginctl show-user "$$(id -u)" -p Sessions --value) || echo unknown; for one in $$sessions; do loginctl show-session "$$one" -p Class --value; done; echo end; } >"$$note.new" && mv "$$note.new" "$$note"' sh %h/.local/state/claw/linger-proof
+
+[Install]
+WantedBy=default.target
+"#;
+
+struct Places {
+    unit: PathBuf,
+    link: PathBuf,
+    note: PathBuf,
+}
+
+fn places(owner: &Owner) -> Places {
+    let units = owner.home.join(".config/systemd/user");
+    Places {
+        unit: units.join(NAME),
+        link: units.join("default.target.wants").join(NAME),
+        note: owner.home.join(".local/state/claw/linger-proof"),
+    }
+}
+
+/// Puts the unit in place, enabled, and forgets what an older one has noted.
+pub(crate) fn plant(owner: &Owner) -> Result<(), String> {
+    let Places { unit, link, note } = places(owner);
+    let plant = || {
+        for file in [&unit, &link, &note] {
+            fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
+        }
+        let folder = unit.parent().unwrap_or(Path::new("/"));
+        let mut beside =
+            tempfile::Builder::new().prefix(".claw-").suffix(".tmp").tempfile_in(folder)?;
+        beside.write_all(UNIT.as_bytes())?;
+        beside.as_file().sync_all()?;
+        beside.persist(&unit).map_err(|error| error.error)?;
+        remove(&note)?;
+        remove(&link)?;
+        symlink(Path::new("..").join(NAME), &link)?;
+        File::open(link.parent().unwrap_or(Path::new("/")))?.sync_all()
+    };
+    plant().map_err(|error| format!("cannot write '{}': {error}", unit.display()))
+}
+
+/// Takes the unit and its note away.
+pub(crate) fn uproot(owner: &Owner) -> Result<(), String> {
+    let Places { unit, link, note } = places(owner);
+    for file in [link, unit, note] {
+        remove(&file).map_err(|error| format!("cannot remove '{}': {error}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// What the unit has noted; nothing where it has not.
+pub(crate) fn evidence(owner: &Owner) -> Result<Option<String>, String> {
+    const LONGEST_BYTES: u64 = 4096;
+    let note = places(owner).note;
+    let mut text = String::new();
+    match File::open(&note).and_then(|file| file.take(LONGEST_BYTES).read_to_string(&mut text)) {
+        Ok(_) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read '{}': {error}", note.display())),
+    }
+}
+
+fn remove(file: &Path) -> std::io::Result<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
