@@ -160,10 +160,11 @@ impl Writer<'_> {
                 Record { remedy: remedy.clone(), ..record(*status, message) }
             }
             State::Would { message, acts } => {
-                let remedy = remedy(self.world, acts);
-                let mut record = Record { remedy, ..record(Status::Warn, message) };
+                let mut record = record(Status::Warn, message);
                 if in_full {
                     self.detail(&mut record, acts);
+                } else {
+                    record.remedy = remedy(self.world, acts);
                 }
                 record
             }
@@ -204,6 +205,7 @@ impl Writer<'_> {
     fn ended(&mut self, step: &Step, end: End) -> Result<(), Complaint> {
         let record = match end {
             End::Is { message, changed: did } => {
+                let message = if did { format!("done: {message}") } else { message };
                 let record = self.source.record("step", &step.subject, Status::Pass, &message);
                 changed(record, did)
             }
