@@ -18,6 +18,8 @@ const AGAIN: &str = "reboot, then run this again";
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Note {
     boot: String,
+    /// Without linger only a log-in starts it, and that may have ended before it looked.
+    lingered: bool,
     /// The classes of the sessions that the user had.
     sessions: Vec<String>,
 }
@@ -63,7 +65,7 @@ pub(super) fn prove(world: &World, store: &Store, timeout: Duration) -> Result<V
     Ok(verdict.note("boot_id", boot).note("begun_in_boot_id", begun.as_str()))
 }
 
-/// A boot's number, the class of each session, and a last word without which it was cut off.
+/// A boot's number, whether the user lingered, the class of each session, and a last word without which it was cut off.
 fn parse(text: &str) -> Option<Note> {
     let mut lines = text.lines();
     let boot = lines.next()?.to_owned();
@@ -71,9 +73,13 @@ fn parse(text: &str) -> Option<Note> {
     if sessions.pop()? != "end" {
         return None;
     }
+    let lingered = sessions.first().is_some_and(|line| line == "lingers");
+    if lingered {
+        sessions.remove(0);
+    }
     // The user manager has a session of its own.
     sessions.retain(|class| !class.starts_with("manager"));
-    Some(Note { boot, sessions })
+    Some(Note { boot, lingered, sessions })
 }
 
 fn judge(world: &World, note: Option<&Note>, lingers: bool) -> Verdict {
@@ -81,16 +87,12 @@ fn judge(world: &World, note: Option<&Note>, lingers: bool) -> Verdict {
     let uid = world.owner.uid;
     let fail = |message: String| Verdict::new(Status::Fail, message);
     match note {
-        Some(note) if note.sessions.is_empty() => Verdict::new(
-            Status::Pass,
-            format!("a service of {name} started at this boot with nobody logged in"),
-        ),
-        Some(note) if !lingers => fail(format!(
-            "a service of {name} started only when {name} logged in ({}): {name} does not linger",
-            note.sessions.join(", ")
+        Some(note) if !note.lingered => fail(format!(
+            "a service of {name} started in this boot only when {name} logged in: {name} did not \
+             linger"
         ))
-        .remedy(apply(world)),
-        Some(note) => Verdict::new(
+        .remedy(if lingers { AGAIN.to_owned() } else { apply(world) }),
+        Some(note) if !note.sessions.is_empty() => Verdict::new(
             Status::Unknown,
             format!(
                 "a service of {name} started in this boot, but {name} was logged in by then ({})",
@@ -98,6 +100,18 @@ fn judge(world: &World, note: Option<&Note>, lingers: bool) -> Verdict {
             ),
         )
         .remedy("reboot, wait a minute before you log in, then run this again"),
+        Some(_) if !lingers => Verdict::new(
+            Status::Warn,
+            format!(
+                "a service of {name} started at this boot with nobody logged in, but {name} does \
+                 not linger any more"
+            ),
+        )
+        .remedy(apply(world)),
+        Some(_) => Verdict::new(
+            Status::Pass,
+            format!("a service of {name} started at this boot with nobody logged in"),
+        ),
         None if !lingers => {
             fail(format!("no service of {name} started at this boot: {name} does not linger"))
                 .remedy(apply(world))
@@ -118,11 +132,12 @@ mod tests {
 
     #[test]
     fn a_note_is_read_without_the_managers_own_session_and_half_of_one_is_none() {
-        let read = |text| parse(text).map(|note| note.sessions);
-        assert_eq!(read("b00t\nend\n"), Some(vec![]));
-        assert_eq!(read("b00t\nmanager\nend\n"), Some(vec![]));
-        assert_eq!(read("b00t\nmanager-early\nuser\nend\n"), Some(vec!["user".to_owned()]));
-        assert_eq!(read("b00t\nunknown\nend\n"), Some(vec!["unknown".to_owned()]));
+        let read = |text| parse(text).map(|note| (note.lingered, note.sessions));
+        let user = || vec!["user".to_owned()];
+        assert_eq!(read("b00t\nend\n"), Some((false, vec![])));
+        assert_eq!(read("b00t\nlingers\nmanager\nend\n"), Some((true, vec![])));
+        assert_eq!(read("b00t\nlingers\nmanager-early\nuser\nend\n"), Some((true, user())));
+        assert_eq!(read("b00t\nunknown\nend\n"), Some((false, vec!["unknown".to_owned()])));
         assert_eq!(read("b00t\n"), None);
         assert_eq!(read(""), None);
     }
@@ -137,14 +152,18 @@ mod tests {
             shell: String::new(),
         };
         let world = World { owner, ground: Ground::Running };
-        let note = |sessions: &[&str]| {
+        let note = |lingered, sessions: &[&str]| {
             let sessions = sessions.iter().map(|class| (*class).to_owned()).collect();
-            Some(Note { boot: "b".into(), sessions })
+            Some(Note { boot: "b".into(), lingered, sessions })
         };
         for (note, lingers, expected) in [
-            (note(&[]), true, Status::Pass),
-            (note(&["user"]), true, Status::Unknown),
-            (note(&["user"]), false, Status::Fail),
+            (note(true, &[]), true, Status::Pass),
+            (note(true, &[]), false, Status::Warn),
+            (note(true, &["user"]), true, Status::Unknown),
+            // A log-in so short that its session had gone when the unit looked.
+            (note(false, &[]), false, Status::Fail),
+            (note(false, &[]), true, Status::Fail),
+            (note(false, &["user"]), false, Status::Fail),
             (None, true, Status::Fail),
             (None, false, Status::Fail),
         ] {

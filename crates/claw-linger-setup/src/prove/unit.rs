@@ -1,4 +1,5 @@
-//! The small unit that proves a reboot: it notes in which boot it started, and who was logged in.
+//! The small unit that proves a reboot: it notes in which boot it started, whether its user lingered
+//! then, and with which sessions.
 //!
 //! All of this runs with the rights of the user whose unit it is.
 
@@ -18,7 +19,7 @@ Description=Proof that services of this user start at boot with nobody logged in
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c 'note=$$1; read -r boot </proc/sys/kernel/random/boot_id; read -r had <"$$note"; [ "$$had" != "$$boot" ] || exit 0; { echo "$$boot"; sessions=$$(loginctl show-user "$$(id -u)" -p Sessions --value) || echo unknown; for one in $$sessions; do loginctl show-session "$$one" -p Class --value; done; echo end; } >"$$note.new" && mv "$$note.new" "$$note"' sh %h/.local/state/claw/linger-proof
+ExecStart=/bin/sh -c 'note=$$1; read -r boot </proc/sys/kernel/random/boot_id; read -r had <"$$note"; [ "$$had" != "$$boot" ] || exit 0; { echo "$$boot"; [ ! -e "/var/lib/systemd/linger/$$(id -un)" ] || echo lingers; sessions=$$(loginctl show-user "$$(id -u)" -p Sessions --value) || echo unknown; for one in $$sessions; do loginctl show-session "$$one" -p Class --value; done; echo end; } >"$$note.new" && mv "$$note.new" "$$note"' sh %h/.local/state/claw/linger-proof
 
 [Install]
 WantedBy=default.target
