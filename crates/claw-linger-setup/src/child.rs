@@ -19,6 +19,14 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
+impl Ended {
+    /// Why it failed: the first thing that it said of it, as what follows is advice.
+    pub(crate) fn reason(&self) -> String {
+        let said = self.stderr.lines().find(|line| !line.trim().is_empty());
+        said.map_or_else(|| self.status.to_string(), |line| line.trim().to_owned())
+    }
+}
+
 /// Why there is no end to tell of.
 #[derive(Debug)]
 pub(crate) enum NotEnded {
@@ -49,11 +57,7 @@ pub(crate) fn output(command: &mut Command, deadline: Instant) -> Result<String,
     let program = command.get_program().to_string_lossy().into_owned();
     match run(command.env("LC_ALL", "C"), deadline) {
         Ok(ended) if ended.status.success() => Ok(ended.stdout),
-        Ok(ended) => {
-            let said = ended.stderr.lines().rev().find(|line| !line.trim().is_empty());
-            let why = said.map_or_else(|| ended.status.to_string(), |line| line.trim().to_owned());
-            Err(format!("'{typed}' failed: {why}"))
-        }
+        Ok(ended) => Err(format!("'{typed}' failed: {}", ended.reason())),
         Err(NotEnded::NotStarted(error)) => Err(format!("cannot run '{program}': {error}")),
         Err(NotEnded::Late) => Err(format!("'{typed}' did not end in time")),
     }
@@ -165,11 +169,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
-    fn what_a_program_says_is_given_and_its_last_word_where_it_fails() {
+    fn what_a_program_says_is_given_and_its_first_complaint_where_it_fails() {
         assert_eq!(shell("echo a; echo b >&2", LONG).as_deref(), Ok("a\n"));
         assert_eq!(
             shell("echo one >&2; echo two >&2; exit 3", LONG),
-            Err("'/bin/sh -c echo one >&2; echo two >&2; exit 3' failed: two".to_owned())
+            Err("'/bin/sh -c echo one >&2; echo two >&2; exit 3' failed: one".to_owned())
         );
         let none = output(&mut Command::new("/no/such"), Instant::now() + LONG);
         assert_eq!(

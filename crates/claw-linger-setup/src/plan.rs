@@ -63,7 +63,7 @@ impl State {
         Self::Cannot { status: Status::Unknown, message: message.into(), remedy: None }
     }
 
-    fn cannot(message: String, remedy: String) -> Self {
+    pub(crate) fn cannot(message: String, remedy: String) -> Self {
         Self::Cannot { status: Status::Fail, message, remedy: Some(remedy) }
     }
 }
@@ -235,6 +235,14 @@ pub(crate) fn remedy(world: &World, acts: &[Act]) -> Option<String> {
         return Some(typed.join(" && "));
     }
     acts.iter().any(|act| act.edits().is_some()).then(|| apply(world))
+}
+
+/// What is left to a person where a step was carried out in vain: it ends every service of the user.
+pub(crate) fn last_resort(world: &World, deed: &Deed) -> Option<String> {
+    let anew = Act::systemctl(&["restart", &format!("user@{}.service", world.owner.uid)]);
+    matches!(deed, Deed::Manager | Deed::RuntimeDir | Deed::Bus)
+        .then(|| anew.typed(&world.owner))
+        .flatten()
 }
 
 /// How the whole of it is set up.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap_complete::generate;
 use claw_record::{Complaint, Format, Outcome, Output, Record, Source, Status};
+use nix::unistd::geteuid;
 use serde_json::Value;
 
 use crate::act::Act;
@@ -13,7 +14,7 @@ use crate::at_home::{self, Job};
 use crate::environment::{Dialect, lines};
 use crate::ground::ground;
 use crate::memory::{Memory, Store};
-use crate::plan::{Deed, State, Step, World, look, remedy, set_up, take_back};
+use crate::plan::{Deed, State, Step, World, last_resort, look, remedy, set_up, take_back};
 use crate::{explain, owner, prove};
 
 /// Does what was asked for, and says how it turned out.
@@ -46,8 +47,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     if args.apply || args.remove {
         let failed = carry_out(&steps, args, &store, memory, &mut writer)?;
         if failed > 0 {
+            let verb = if args.remove { "take back the set-up of" } else { "set up" };
             let reason = format!("{failed} of {} steps could not be done", steps.len());
-            return Err(Complaint::cannot("set up", &world.owner.name, reason));
+            return Err(Complaint::cannot(verb, &world.owner.name, reason));
         }
         return Ok(Outcome::Well);
     }
@@ -68,7 +70,7 @@ fn carry_out(
     writer: &mut Writer,
 ) -> Result<usize, Complaint> {
     let world = writer.world;
-    let mut failed = 0;
+    let (mut failed, mut any_changed) = (0, false);
     for step in steps {
         let acts = matches!(&step.state, State::Would { acts, .. } if !acts.is_empty());
         if step.deed == Deed::Linger && acts && !memory.turned_linger_on {
@@ -78,8 +80,13 @@ fn carry_out(
         }
         // What waits for a step that was not done waits in vain.
         let patience = if failed == 0 { args.timeout } else { Duration::ZERO };
+        // Who may not start a user manager waits for the one that logind starts for whoever lingers.
+        if any_changed && !geteuid().is_root() {
+            wait_for(world, step, patience);
+        }
         let end = carry_out_step(world, step, args.timeout, patience);
         let is_done = matches!(end, End::Is { .. });
+        any_changed |= matches!(end, End::Is { changed: true, .. });
         failed += usize::from(!is_done);
         if step.deed == Deed::Linger && acts && !is_done {
             memory.turned_linger_on = false;
@@ -103,9 +110,23 @@ enum End {
     IsNot { status: Status, message: String, remedy: Option<String> },
 }
 
+/// How often it is looked whether something has become so.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Waits until a step is so by itself, though not for ever.
+fn wait_for(world: &World, step: &Step, patience: Duration) {
+    let until = Instant::now() + patience;
+    while matches!(step.state, State::Would { .. })
+        && matches!(step.deed, Deed::Manager | Deed::RuntimeDir | Deed::Bus)
+        && !matches!(look(world, &step.deed, until), State::So(_))
+        && Instant::now() < until
+    {
+        sleep(PAUSE);
+    }
+}
+
 /// Does what a step still needs now, and waits until it is so.
 fn carry_out_step(world: &World, step: &Step, timeout: Duration, patience: Duration) -> End {
-    const PAUSE: Duration = Duration::from_millis(50);
     let planned = matches!(step.state, State::Would { .. });
     let deadline = Instant::now() + timeout;
     let now = if step.deed == Deed::Nothing {
@@ -134,8 +155,12 @@ fn carry_out_step(world: &World, step: &Step, timeout: Duration, patience: Durat
                 return End::IsNot { status, message, remedy };
             }
             State::Would { message, acts } if Instant::now() >= until => {
+                if patience.is_zero() {
+                    let remedy = remedy(world, &acts);
+                    return End::IsNot { status: Status::Fail, message, remedy };
+                }
                 let message = format!("after {} s still: {message}", patience.as_secs());
-                let remedy = remedy(world, &acts);
+                let remedy = last_resort(world, &step.deed).or_else(|| remedy(world, &acts));
                 return End::IsNot { status: Status::Fail, message, remedy };
             }
             State::Would { .. } => sleep(PAUSE),

@@ -79,7 +79,11 @@ fn judge(
     match folder {
         None if manager_runs => would(format!("{path} is not there, though the user manager runs")),
         None => would(format!("{path} is not there")),
-        Some(found) if !found.is_folder => would(format!("{path} is not a folder")),
+        Some(found) if !found.is_folder => {
+            let remedy = std::iter::once(Act::Remove(path.clone().into())).chain(anew());
+            let typed: Vec<_> = remedy.filter_map(|act| act.typed(owner)).collect();
+            State::cannot(format!("{path} is not a folder"), typed.join(" && "))
+        }
         // In a container without the right to mount, systemd itself leaves a plain folder.
         Some(found) if !found.is_own_tmpfs && !manager_answers() => would(format!(
             "{path} was made by hand: no tmpfs is mounted there, and no user manager answers in it"
@@ -123,7 +127,12 @@ mod tests {
             (None, true, false, restart),
             (Some(by_hand), false, false, start),
             (Some(by_hand), true, false, restart),
-            (Some(Folder { is_folder: false, ..GOOD }), true, false, restart),
+            (
+                Some(Folder { is_folder: false, ..GOOD }),
+                true,
+                false,
+                "/run/user/1000 is not a folder",
+            ),
             (Some(Folder { uid: 7, ..GOOD }), true, true, restart),
             (Some(Folder { mode: 0o755, ..GOOD }), true, true, "close"),
             (Some(Folder { mode: 0o500, ..GOOD }), true, true, "close"),

@@ -43,9 +43,7 @@ pub(crate) fn start_in_session(
         child::NotEnded::Late => "the session did not end in time".to_owned(),
     })?;
     if !ended.status.success() {
-        let said = ended.stderr.lines().rev().find(|line| !line.trim().is_empty());
-        let why = said.map_or_else(|| ended.status.to_string(), |line| line.trim().to_owned());
-        return Err(format!("no session of {} could start a unit: {why}", owner.name));
+        return Err(format!("no session of {} could start a unit: {}", owner.name, ended.reason()));
     }
     parse(&ended.stdout)
 }
