@@ -135,3 +135,136 @@ fn reason(error: &io::Error) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::path::Path;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::{geteuid, mkfifo};
+
+    use super::super::block::Dialect;
+    use super::*;
+
+    fn block() -> Block {
+        Block::new(1000, Dialect::Posix)
+    }
+
+    fn put(file: &Path) -> Result<(), String> {
+        replace(file, geteuid().as_raw(), |text| block().put(text))
+    }
+
+    fn take(file: &Path) -> Result<(), String> {
+        replace(file, geteuid().as_raw(), |text| block().take(text.unwrap_or_default()))
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let name = |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string();
+        let mut names: Vec<_> =
+            fs::read_dir(folder).unwrap().map(|entry| name(entry).unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn s4_a_file_keeps_its_mode_and_comes_back_byte_for_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".bashrc");
+        for mode in [0o600, 0o644, 0o444, 0o750] {
+            let before = b"alias a=b\r\n\xff no newline";
+            fs::write(&file, before).unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            put(&file).unwrap();
+            assert_eq!(found(&file, &block()), Found::Good);
+            let with = fs::metadata(&file).unwrap();
+            put(&file).unwrap();
+            assert_eq!(fs::metadata(&file).unwrap().ino(), with.ino(), "nothing was to be done");
+            assert_eq!(with.mode() & 0o7777, mode);
+            take(&file).unwrap();
+            assert_eq!(fs::read(&file).unwrap(), before);
+            assert_eq!(fs::metadata(&file).unwrap().mode() & 0o7777, mode);
+            assert_eq!(names(folder.path()), [".bashrc"], "nothing is left beside it");
+            fs::remove_file(&file).unwrap();
+        }
+    }
+
+    #[test]
+    fn s4_a_file_that_was_made_goes_again_and_one_that_was_empty_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("conf.d/claw.fish");
+        put(&file).unwrap();
+        assert_eq!(found(&file, &block()), Found::Good);
+        take(&file).unwrap();
+        assert_eq!(found(&file, &block()), Found::NoFile);
+        fs::write(&file, "").unwrap();
+        put(&file).unwrap();
+        take(&file).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"");
+    }
+
+    #[test]
+    fn s4_a_file_is_written_where_a_link_leads_and_the_link_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("dotfiles")).unwrap();
+        let (file, real) = (folder.path().join(".bashrc"), folder.path().join("dotfiles/bashrc"));
+        fs::write(&real, "alias a=b\n").unwrap();
+        symlink("dotfiles/bashrc", &file).unwrap();
+        put(&file).unwrap();
+        assert!(fs::symlink_metadata(&file).unwrap().is_symlink());
+        assert_eq!(found(&real, &block()), Found::Good);
+        take(&file).unwrap();
+        assert_eq!(fs::read(&real).unwrap(), b"alias a=b\n");
+        assert!(fs::symlink_metadata(&file).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn what_is_no_file_of_a_shell_is_left_alone_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        symlink("nowhere", at("dangling")).unwrap();
+        symlink("loop", at("loop")).unwrap();
+        fs::create_dir(at("folder")).unwrap();
+        mkfifo(&at("pipe"), Mode::S_IRWXU).unwrap();
+        fs::write(at("binary"), b"ELF\0\n").unwrap();
+        fs::write(at("huge"), vec![b'#'; 1024 * 1024 + 1]).unwrap();
+        let before = names(folder.path());
+        for (name, why) in [
+            ("dangling", "it is a link that leads nowhere"),
+            ("loop", "Too many symbolic links encountered"),
+            ("folder", "it is not a regular file"),
+            ("pipe", "it is not a regular file"),
+            ("binary", "it is not text"),
+            ("huge", "it is larger than 1048576 bytes"),
+        ] {
+            assert_eq!(found(&at(name), &block()), Found::Untouchable(why.to_owned()), "{name}");
+            assert_eq!(put(&at(name)), Err(why.to_owned()), "{name}");
+        }
+        assert_eq!(names(folder.path()), before);
+    }
+
+    #[test]
+    fn a_file_of_another_owner_is_not_made_this_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".bashrc");
+        fs::write(&file, "a\n").unwrap();
+        let (me, other) = (geteuid().as_raw(), geteuid().as_raw() + 1);
+        let why = replace(&file, other, |text| block().put(text)).unwrap_err();
+        assert_eq!(why, format!("it belongs to user id {me}, and would become another's"));
+        assert_eq!(fs::read(&file).unwrap(), b"a\n");
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_in_the_meantime_is_not_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".bashrc");
+        fs::write(&file, "a\n").unwrap();
+        let why = replace(&file, geteuid().as_raw(), |text| {
+            fs::write(&file, "precious\n").unwrap();
+            block().put(text)
+        });
+        assert_eq!(why, Err("somebody else has just changed it".to_owned()));
+        assert_eq!(fs::read(&file).unwrap(), b"precious\n");
+        assert_eq!(names(folder.path()), [".bashrc"]);
+    }
+}
