@@ -125,10 +125,42 @@ impl Host {
 
     /// Runs lines of shell inside as dev, who owns the gateway; they have to succeed.
     pub fn shell(&self, lines: &str) -> String {
-        let output = self.execute("dev", &["bash", "-euc", lines]);
+        self.shell_of("dev", lines)
+    }
+
+    /// Runs lines of shell inside as this user; they have to succeed.
+    pub fn shell_of(&self, user: &str, lines: &str) -> String {
+        let output = self.execute(user, &["bash", "-euc", lines]);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{lines}: {stderr}");
         String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// Runs one of the tools inside as this user, as records, to whatever end it comes.
+    pub fn tool(&self, user: &str, name: &str, arguments: &[&str]) -> Run {
+        let path = format!("/opt/bind/{name}");
+        let output = self.execute(user, &[&[&path, "--format", "json"], arguments].concat());
+        Run {
+            status: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).expect("a tool writes UTF-8"),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Shuts it down in order, and boots it again.
+    pub fn reboot(&self) {
+        self.boot_after("down");
+    }
+
+    /// Cuts its power, and boots it again.
+    pub fn power_cut(&self) {
+        self.boot_after("crash");
+    }
+
+    fn boot_after(&self, end: &str) {
+        for verb in [end, "up"] {
+            done(testbed("").args([verb, &self.name])).expect("what went up once goes down and up");
+        }
     }
 
     /// What claw-health finds at these targets.
