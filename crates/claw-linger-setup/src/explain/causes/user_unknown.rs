@@ -1,0 +1,44 @@
+//! Is there the user that was named?
+
+use super::super::diagnosis::Diagnosis;
+use super::super::scene::Scene;
+use super::super::text::Heard;
+use super::super::typed::{Step, line};
+use super::super::units::distance;
+use super::{Cause, Looks};
+
+pub(super) const CAUSE: Cause = Cause {
+    name: "user-unknown",
+    texts: &[&["failed to look up user"]],
+    looks: Looks::Heard,
+    judge,
+};
+
+fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
+    let set_up =
+        |name: &str| line(scene, &[Step::Root(format!("claw-linger-setup --apply --user {name}"))]);
+    let Some(name) = heard?.text.user() else {
+        return Some(
+            Diagnosis::fail("the user that the text speaks of cannot be one's name")
+                .remedy(set_up(&scene.owner.name)),
+        );
+    };
+    let names = || scene.users.iter().map(|(name, _)| name.as_str());
+    if names().any(|known| known == name) {
+        return Some(
+            Diagnosis::warn(format!("by now there is a user {name}")).remedy(set_up(&name)),
+        );
+    }
+    let number = name.parse::<u32>().ok();
+    let near = names().filter(|known| distance(known, &name) <= 1 + name.len() / 6).min();
+    Some(match (number, near) {
+        (Some(uid), _) => Diagnosis::fail(format!("nobody on this box has the user id {uid}"))
+            .remedy(set_up(&scene.owner.name)),
+        (None, Some(near)) => {
+            Diagnosis::fail(format!("there is no user {name}; there is one {near}"))
+                .remedy(set_up(near))
+        }
+        (None, None) => Diagnosis::fail(format!("there is no user {name} on this box"))
+            .remedy(line(scene, &[Step::Root(format!("useradd --create-home {name}"))])),
+    })
+}

@@ -1,0 +1,341 @@
+//! What is so on this box, and in this shell: all that a cause is judged by.
+//!
+//! Only files are read. No program is run, no socket is connected to, and nothing is started.
+
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+
+use super::caller::Caller;
+use super::folder;
+use super::sockets::{Listeners, Socket};
+use super::units::Units;
+use crate::owner::Owner;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Scene {
+    /// Whose services they are.
+    pub(crate) owner: Owner,
+    pub(crate) caller: Caller,
+    pub(crate) init: Init,
+    pub(crate) lingers: bool,
+    /// The owner's manager, at its own socket.
+    pub(crate) manager: Socket,
+    /// The owner's session bus.
+    pub(crate) bus: Socket,
+    pub(crate) system_bus: Socket,
+    /// Can an ordinary user be let do something by polkit?
+    pub(crate) has_polkit: bool,
+    /// Does the system never start logind?
+    pub(crate) is_logind_masked: bool,
+    pub(crate) runtime: Option<Folder>,
+    pub(crate) units: Units,
+    /// The users that the box lists in its own file.
+    pub(crate) users: Vec<(String, u32)>,
+    /// Is the gateway's configuration there?
+    pub(crate) has_configuration: bool,
+    /// Does the user manager as a whole start after the network?
+    pub(crate) waits_for_network: bool,
+    /// The units of the owner's that have a process.
+    pub(crate) running: Vec<String>,
+}
+
+/// What the box was booted with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Init {
+    Systemd,
+    Container,
+    Wsl,
+    /// Systemd runs, but not for what is changed into here.
+    Chroot,
+    /// Another first process, of that name.
+    Other(String),
+}
+
+/// The runtime folder as it was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Folder {
+    pub(crate) is_folder: bool,
+    pub(crate) uid: u32,
+    pub(crate) mode: u32,
+    /// Is it mounted there, and not a part of `/run`?
+    pub(crate) is_mounted: bool,
+}
+
+/// What a shell knows of the owner's manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shell {
+    /// Where it is.
+    Right,
+    Unset,
+    /// The runtime folder of another user, by number.
+    Foreign(u32),
+    /// Something else.
+    Wrong(String),
+}
+
+impl Scene {
+    pub(crate) fn look(owner: Owner) -> Self {
+        let listeners = Listeners::look();
+        let below = |name: &str| listeners.at(&format!("/run/user/{}/{name}", owner.uid));
+        Self {
+            caller: Caller::look(),
+            init: init(Path::new("/")),
+            lingers: Path::new("/var/lib/systemd/linger")
+                .join(&owner.name)
+                .symlink_metadata()
+                .is_ok(),
+            manager: below("systemd/private"),
+            bus: below("bus"),
+            system_bus: listeners.at("/run/dbus/system_bus_socket"),
+            has_polkit: has_polkit(),
+            is_logind_masked: is_masked("systemd-logind.service"),
+            runtime: runtime(&owner),
+            units: Units::look(&owner),
+            users: users(),
+            has_configuration: folder::Folder::below(&owner.home, ".openclaw")
+                .is_some_and(|folder| folder.has("openclaw.json")),
+            waits_for_network: waits_for_network(owner.uid),
+            running: running(owner.uid),
+            owner,
+        }
+    }
+
+    /// Does a unit of the owner's run, as its control group tells?
+    pub(crate) fn runs(&self, unit: &str) -> bool {
+        self.running.iter().any(|running| running == unit)
+    }
+
+    /// Is it the owner who asks?
+    pub(crate) fn is_own(&self) -> bool {
+        self.caller.uid == self.owner.uid
+    }
+
+    pub(crate) fn runtime_dir(&self) -> String {
+        format!("/run/user/{}", self.owner.uid)
+    }
+
+    /// What this shell knows of the owner's manager.
+    pub(crate) fn shell(&self) -> Shell {
+        let right = self.runtime_dir();
+        let Some(path) = self.caller.runtime_dir.as_deref() else {
+            let bus = format!("unix:path={right}/bus");
+            return match self.caller.bus_address.as_deref() {
+                Some(address) if address.split(',').next() == Some(&bus) && self.bus.listens() => {
+                    Shell::Right
+                }
+                Some(address) => match address.strip_prefix("unix:path=/run/user/") {
+                    Some(rest) => match rest.split('/').next().and_then(|uid| uid.parse().ok()) {
+                        Some(uid) if uid != self.owner.uid => Shell::Foreign(uid),
+                        _ => Shell::Unset,
+                    },
+                    None => Shell::Unset,
+                },
+                None => Shell::Unset,
+            };
+        };
+        let path = path.trim_end_matches('/');
+        if path == right {
+            return Shell::Right;
+        }
+        match path.strip_prefix("/run/user/").and_then(|uid| uid.parse().ok()) {
+            Some(uid) => Shell::Foreign(uid),
+            None => Shell::Wrong(path.to_owned()),
+        }
+    }
+
+    /// The name of a user, or the number where nobody knows it.
+    pub(crate) fn user(&self, uid: u32) -> String {
+        match self.users.iter().find(|(_, is)| *is == uid) {
+            Some((name, _)) => name.clone(),
+            None => format!("user id {uid}"),
+        }
+    }
+}
+
+/// What the box was booted with, in a tree.
+fn init(root: &Path) -> Init {
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let is = |path: &str| root.join(path).symlink_metadata().is_ok();
+    if is("run/systemd/system") {
+        return Init::Systemd;
+    }
+    let name = read("proc/1/comm").trim().to_owned();
+    if read("proc/version").to_lowercase().contains("microsoft") {
+        Init::Wsl
+    } else if is("run/systemd/container") || is(".dockerenv") || is("run/.containerenv") {
+        Init::Container
+    } else if name == "systemd" {
+        Init::Chroot
+    } else {
+        Init::Other(if name.is_empty() { "unknown".to_owned() } else { name })
+    }
+}
+
+fn is_masked(unit: &str) -> bool {
+    ["/etc/systemd/system", "/run/systemd/system"].iter().any(|folder| {
+        fs::read_link(Path::new(folder).join(unit)).is_ok_and(|to| to == Path::new("/dev/null"))
+    })
+}
+
+/// Has somebody put the user manager behind the network?
+fn waits_for_network(uid: u32) -> bool {
+    let folders = [format!("user@{uid}.service.d"), "user@.service.d".to_owned()];
+    let files = folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(Path::new("/etc/systemd/system").join(folder)));
+    files.flatten().flatten().any(|file| {
+        let text = fs::read_to_string(file.path()).unwrap_or_default();
+        text.lines()
+            .any(|line| line.starts_with("After=") && line.contains("network-online.target"))
+    })
+}
+
+/// The units of a user's manager that have a control group, which goes with their last process.
+fn running(uid: u32) -> Vec<String> {
+    let manager = format!("user.slice/user-{uid}.slice/user@{uid}.service/app.slice");
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"]
+        .iter()
+        .flat_map(|root| fs::read_dir(Path::new(root).join(&manager)))
+        .flatten()
+        .flatten()
+        .filter(|entry| {
+            let processes = fs::read(entry.path().join("cgroup.procs"));
+            processes.is_ok_and(|processes| !processes.is_empty())
+        })
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect()
+}
+
+fn has_polkit() -> bool {
+    let service = "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service";
+    Path::new(service).exists() && !is_masked("polkit.service")
+}
+
+fn runtime(owner: &Owner) -> Option<Folder> {
+    let path: PathBuf = owner.runtime_dir();
+    let meta = fs::symlink_metadata(&path).ok()?;
+    let above = fs::symlink_metadata("/run/user").as_ref().map(Metadata::dev).ok();
+    let is_tmpfs = statfs(&path).is_ok_and(|stat| stat.filesystem_type() == TMPFS_MAGIC);
+    Some(Folder {
+        is_folder: meta.is_dir(),
+        uid: meta.uid(),
+        mode: meta.mode() & 0o7777,
+        is_mounted: is_tmpfs && above != Some(meta.dev()),
+    })
+}
+
+/// The users that the box lists in its own file.
+pub(crate) fn users() -> Vec<(String, u32)> {
+    parse_users(&fs::read_to_string("/etc/passwd").unwrap_or_default())
+}
+
+fn parse_users(passwd: &str) -> Vec<(String, u32)> {
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        Some((fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?))
+    };
+    passwd.lines().filter_map(user).collect()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::super::caller::Way;
+    use super::*;
+
+    /// dev's box as it should be, seen by dev in a login of its own.
+    pub(crate) fn good() -> Scene {
+        Scene {
+            owner: Owner {
+                name: "dev".into(),
+                uid: 1000,
+                gid: 1000,
+                home: "/home/dev".into(),
+                shell: "/bin/bash".into(),
+            },
+            caller: Caller {
+                uid: 1000,
+                way: Way::Login,
+                runtime_dir: Some("/run/user/1000".to_owned()),
+                bus_address: Some("unix:path=/run/user/1000/bus".to_owned()),
+                session: Some(1000),
+                may_sudo: true,
+            },
+            init: Init::Systemd,
+            lingers: true,
+            manager: Socket::Listens,
+            bus: Socket::Listens,
+            system_bus: Socket::Listens,
+            has_polkit: true,
+            is_logind_masked: false,
+            runtime: Some(Folder { is_folder: true, uid: 1000, mode: 0o700, is_mounted: true }),
+            units: Units::default(),
+            users: parse_users("root:x:0:0::/root:/bin/sh\ndev:x:1000:1000::/home/dev:/bin/bash\n"),
+            has_configuration: true,
+            waits_for_network: false,
+            running: Vec::new(),
+        }
+    }
+
+    /// The same where linger is off and nobody is logged in.
+    pub(crate) fn off() -> Scene {
+        Scene {
+            lingers: false,
+            manager: Socket::Absent,
+            bus: Socket::Absent,
+            runtime: None,
+            ..good()
+        }
+    }
+
+    /// The same, seen by one who came another way.
+    pub(crate) fn by(scene: Scene, uid: u32, way: Way, runtime_dir: Option<&str>) -> Scene {
+        let runtime_dir = runtime_dir.map(str::to_owned);
+        let bus_address = runtime_dir.as_ref().map(|path| format!("unix:path={path}/bus"));
+        let caller = Caller { uid, way, runtime_dir, bus_address, session: None, may_sudo: false };
+        Scene { caller, ..scene }
+    }
+
+    #[test]
+    fn a_shell_knows_where_the_manager_is_or_not() {
+        for (runtime_dir, bus, expected) in [
+            (None, None, Shell::Unset),
+            (Some("/run/user/1000"), None, Shell::Right),
+            (Some("/run/user/1000/"), Some("unix:path=/tmp/gone"), Shell::Right),
+            (None, Some("unix:path=/run/user/1000/bus"), Shell::Right),
+            (None, Some("unix:path=/run/user/1000/bus,guid=1"), Shell::Right),
+            (None, Some("unix:path=/tmp/gone"), Shell::Unset),
+            (None, Some("unix:path=/run/user/0/bus"), Shell::Foreign(0)),
+            (Some("/run/user/0"), Some("unix:path=/run/user/1000/bus"), Shell::Foreign(0)),
+            (Some("/tmp/x"), None, Shell::Wrong("/tmp/x".to_owned())),
+        ] {
+            let mut scene = good();
+            scene.caller.runtime_dir = runtime_dir.map(str::to_owned);
+            scene.caller.bus_address = bus.map(str::to_owned);
+            assert_eq!(scene.shell(), expected, "{runtime_dir:?} {bus:?}");
+        }
+    }
+
+    #[test]
+    fn a_box_without_systemd_is_told_by_what_it_is() {
+        for (files, expected) in [
+            (&[("run/systemd/system/x", "")][..], Init::Systemd),
+            (&[("proc/version", "Linux 5.15-microsoft-standard-WSL2")], Init::Wsl),
+            (&[(".dockerenv", ""), ("proc/1/comm", "node\n")], Init::Container),
+            (&[("run/systemd/container", "lxc")], Init::Container),
+            (&[("proc/1/comm", "systemd\n")], Init::Chroot),
+            (&[("proc/1/comm", "runit\n")], Init::Other("runit".to_owned())),
+            (&[], Init::Other("unknown".to_owned())),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            for (name, text) in files {
+                let path = root.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            assert_eq!(init(root.path()), expected);
+        }
+    }
+}

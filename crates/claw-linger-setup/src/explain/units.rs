@@ -1,0 +1,243 @@
+//! The files of units, of both kinds of manager.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::folder::Folder;
+use crate::owner::Owner;
+
+/// A kind of manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scope {
+    System,
+    User,
+}
+
+/// Where unit files are, the first of one name winning.
+const SYSTEM: [&str; 6] = [
+    "/etc/systemd/system.control",
+    "/etc/systemd/system",
+    "/run/systemd/system",
+    "/usr/local/lib/systemd/system",
+    "/usr/lib/systemd/system",
+    "/lib/systemd/system",
+];
+const USER: [&str; 4] = [
+    "/etc/systemd/user",
+    "/run/systemd/user",
+    "/usr/local/lib/systemd/user",
+    "/usr/lib/systemd/user",
+];
+const HOME: [&str; 3] =
+    [".config/systemd/user.control", ".config/systemd/user", ".local/share/systemd/user"];
+
+/// The file of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UnitFile {
+    pub(crate) scope: Scope,
+    pub(crate) path: PathBuf,
+    /// A link to `/dev/null`: it can never start.
+    pub(crate) is_masked: bool,
+}
+
+/// A unit file by its name, and who has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Units {
+    files: Vec<UnitFile>,
+    /// Units of the user's that start with the user manager.
+    enabled: BTreeSet<String>,
+}
+
+impl Units {
+    /// The files that both managers of this user see.
+    pub(crate) fn look(owner: &Owner) -> Self {
+        let (mut files, mut enabled) = (Vec::new(), BTreeSet::new());
+        let home = |below: &str| Folder::below(&owner.home, below);
+        let runtime = Folder::below(&owner.runtime_dir(), "systemd/user");
+        let folders = HOME
+            .iter()
+            .filter_map(|below| home(below))
+            .chain(runtime)
+            .chain(USER.iter().filter_map(|path| Folder::trusted(path)))
+            .map(|folder| (Scope::User, folder))
+            .chain(SYSTEM.iter().filter_map(|path| Some((Scope::System, Folder::trusted(path)?))));
+        for (scope, folder) in folders {
+            let is_link =
+                |name: &str| folder.link(name).is_some_and(|to| to == Path::new("/dev/null"));
+            files.extend(folder.names().into_iter().filter(|name| is_unit(name)).map(|name| {
+                UnitFile { scope, is_masked: is_link(&name), path: folder.path.join(name) }
+            }));
+        }
+        for below in ["default.target.wants", "graphical-session.target.wants"] {
+            let folder = home(&format!(".config/systemd/user/{below}"));
+            enabled.extend(folder.into_iter().flat_map(|folder| folder.names()));
+        }
+        Self { files, enabled }
+    }
+
+    /// The file that a manager takes for a unit; that of its template, where it is an instance.
+    pub(crate) fn file(&self, scope: Scope, name: &str) -> Option<&UnitFile> {
+        let named = |name: &str| {
+            self.files.iter().find(|file| {
+                file.scope == scope && file.path.file_name().is_some_and(|is| is == name)
+            })
+        };
+        named(name).or_else(|| named(&template(name)?))
+    }
+
+    /// Is there a unit behind a mask, that would be taken without it?
+    pub(crate) fn is_behind_mask(&self, scope: Scope, name: &str) -> bool {
+        self.files.iter().any(|file| {
+            file.scope == scope
+                && !file.is_masked
+                && file.path.file_name().is_some_and(|is| is == name)
+        })
+    }
+
+    /// Does it start with the user manager?
+    pub(crate) fn is_enabled(&self, name: &str) -> bool {
+        self.enabled.contains(name)
+    }
+
+    /// The gateway's own units of the user: one a profile.
+    pub(crate) fn gateways(&self) -> BTreeSet<&str> {
+        let is_gateway = |name: &&str| {
+            (name.starts_with("openclaw-gateway") || name.starts_with("clawdbot-gateway"))
+                && name.ends_with(".service")
+        };
+        let users = self.files.iter().filter(|file| file.scope == Scope::User);
+        users.filter_map(|file| file.path.file_name()?.to_str()).filter(is_gateway).collect()
+    }
+
+    /// Has the user written or enabled a unit?
+    pub(crate) fn has_own(&self, home: &Path) -> bool {
+        !self.enabled.is_empty() || self.files.iter().any(|file| file.path.starts_with(home))
+    }
+
+    /// The unit whose name is nearest to one that there is not, if it is near.
+    pub(crate) fn nearest(&self, name: &str) -> Option<(Scope, &str)> {
+        const FARTHEST: usize = 3;
+        let (stem, _) = name.rsplit_once('.')?;
+        let limit = FARTHEST.min(stem.len() / 3);
+        self.files
+            .iter()
+            .filter(|file| !file.is_masked)
+            .filter_map(|file| Some((file.scope, file.path.file_name()?.to_str()?)))
+            .filter(|(_, other)| other.len().abs_diff(name.len()) <= limit)
+            .map(|(scope, other)| (distance(name, other), scope, other))
+            .filter(|(distance, ..)| (1..=limit).contains(distance))
+            // The user's own unit, where both are as near.
+            .min_by_key(|(distance, scope, other)| (*distance, *scope == Scope::System, *other))
+            .map(|(_, scope, other)| (scope, other))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(files: &[(Scope, &str, bool)], enabled: &[&str]) -> Self {
+        let file = |&(scope, path, is_masked): &(Scope, &str, bool)| UnitFile {
+            scope,
+            path: path.into(),
+            is_masked,
+        };
+        Self {
+            files: files.iter().map(file).collect(),
+            enabled: enabled.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+}
+
+/// `a@.service` for `a@b.service`.
+fn template(name: &str) -> Option<String> {
+    let (stem, kind) = name.rsplit_once('.')?;
+    let (prefix, _) = stem.split_once('@')?;
+    Some(format!("{prefix}@.{kind}"))
+}
+
+fn is_unit(name: &str) -> bool {
+    const KINDS: [&str; 6] = ["service", "socket", "target", "timer", "path", "slice"];
+    name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
+}
+
+/// How many letters have to be changed, put in or taken out to come from one word to another?
+pub(crate) fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut before = row[0];
+        row[0] = at + 1;
+        for column in 1..=other.len() {
+            let change = before + usize::from(letter != other[column - 1]);
+            before = row[column];
+            row[column] = change.min(row[column] + 1).min(row[column - 1] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use nix::unistd::geteuid;
+
+    use super::*;
+
+    fn owner(home: &Path) -> Owner {
+        Owner { name: "dev".into(), uid: 1, gid: 1, home: home.into(), shell: String::new() }
+    }
+
+    #[test]
+    fn files_masks_and_what_is_enabled_are_found_in_a_home() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join(".config/systemd/user");
+        fs::create_dir_all(folder.join("default.target.wants")).unwrap();
+        for name in
+            ["openclaw-gateway.service", "openclaw-gateway.service.bak", "on.service", "x@.service"]
+        {
+            fs::write(folder.join(name), "").unwrap();
+        }
+        symlink("../on.service", folder.join("default.target.wants/on.service")).unwrap();
+        symlink("/dev/null", folder.join("masked.service")).unwrap();
+        let units = Units::look(&owner(home.path()));
+        assert_eq!(Vec::from_iter(units.gateways()), ["openclaw-gateway.service"]);
+        assert!(units.file(Scope::User, "masked.service").unwrap().is_masked);
+        assert!(!units.file(Scope::User, "on.service").unwrap().is_masked);
+        assert_eq!(units.file(Scope::User, "x@y.service").unwrap().path, folder.join("x@.service"));
+        assert_eq!(units.file(Scope::System, "on.service"), None);
+        assert!(units.is_enabled("on.service") && !units.is_enabled("openclaw-gateway.service"));
+        assert!(units.has_own(home.path()));
+    }
+
+    #[test]
+    fn root_follows_no_link_below_a_home() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir_all(other.path().join("systemd/user")).unwrap();
+        fs::write(other.path().join("systemd/user/secret.service"), "").unwrap();
+        symlink(other.path(), home.path().join(".config")).unwrap();
+        assert_eq!(Units::look(&owner(home.path())).file(Scope::User, "secret.service"), None);
+    }
+
+    #[test]
+    fn a_typing_mistake_is_near_and_another_word_is_not() {
+        let units = Units::of(
+            &[
+                (Scope::User, "/h/openclaw-gateway.service", false),
+                (Scope::System, "/s/cron.service", false),
+            ],
+            &[],
+        );
+        for (name, expected) in [
+            ("openclaw-gatway.service", Some((Scope::User, "openclaw-gateway.service"))),
+            ("openclaw-gateways.service", Some((Scope::User, "openclaw-gateway.service"))),
+            ("corn.service", None),
+            ("crond.service", Some((Scope::System, "cron.service"))),
+            ("x.service", None),
+            ("nginx.service", None),
+        ] {
+            assert_eq!(units.nearest(name), expected, "{name}");
+        }
+    }
+}
