@@ -90,18 +90,6 @@ impl Host {
         }
     }
 
-    /// Shuts it down and boots it again.
-    pub fn reboot(&self) {
-        done(testbed("").args(["down", &self.name])).expect("it shuts down");
-        done(testbed("").args(["up", &self.name])).expect("it boots");
-    }
-
-    /// Cuts its power and boots it again.
-    pub fn cut_power(&self) {
-        done(testbed("").args(["crash", &self.name])).expect("it is cut off");
-        done(testbed("").args(["up", &self.name])).expect("it boots");
-    }
-
     /// Copies what `deploy` takes from the project to /opt/claw inside, with the tools in its build
     /// folder.
     pub fn copy_project(&self) {
@@ -139,12 +127,7 @@ impl Host {
     /// Runs one of the tools inside as this user, as records, to whatever end it comes.
     pub fn tool(&self, user: &str, name: &str, arguments: &[&str]) -> Run {
         let path = format!("/opt/bind/{name}");
-        let output = self.execute(user, &[&[&path, "--format", "json"], arguments].concat());
-        Run {
-            status: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8(output.stdout).expect("a tool writes UTF-8"),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        self.attempt(user, &[&[&path, "--format", "json"], arguments].concat())
     }
 
     /// Shuts it down in order, and boots it again.

@@ -123,7 +123,7 @@ fn both_services_run_after_a_reboot(suite: &str) {
     host.reboot();
     nobody_is_logged_in(&host);
     await_states(&host, ["active", "active"]);
-    host.cut_power();
+    host.power_cut();
     await_states(&host, ["active", "active"]);
     nobody_is_logged_in(&host);
 
