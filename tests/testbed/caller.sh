@@ -26,6 +26,7 @@ by_cron() { # as a job of the time when cron starts, which does not let one wait
   touch /tmp/cron.{stdout,stderr,status}
   chown "$user" /tmp/cron.*
   rm -f /run/crond.reboot
+  systemctl reset-failed cron
   systemctl restart cron
   timeout 60 head -c 1 /tmp/cron.done >/dev/null
   rm -f /etc/cron.d/caller
