@@ -235,6 +235,61 @@ fn s4_root_follows_no_link_of_a_user_further_than_the_user_may_go() {
     root(&host, "test ! -e /root/systemd");
 }
 
+/// With dev's rights, nothing of an environment but a home, and what root's `su` may leave.
+const AS_DEV: &str = "\
+bare() { setpriv --reuid 1000 --regid 1000 --init-groups env -i PATH=\"$PATH\" HOME=/home/dev \"$@\"; }
+su() { bare XDG_RUNTIME_DIR=/run/user/0 DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/0/bus \"$@\"; }
+show='echo $XDG_RUNTIME_DIR $DBUS_SESSION_BUS_ADDRESS'
+";
+
+#[test]
+fn s4_each_shell_finds_the_manager_however_it_was_come_by() {
+    let Some(host) = Host::boot("bookworm", "lingershell", &[]) else { return };
+    let shell = |lines: &str| root(&host, &format!("{AS_DEV}{lines}"));
+    let environment = |arguments: &[&str]| {
+        let record = for_dev(&host, arguments).records().pop().unwrap_or_default();
+        format!("{} {}", record["status"], record["subject"]).replace('"', "")
+    };
+    root(&host, "cp -a /home/dev /root/before");
+    assert_eq!(environment(&["--apply"]), "pass environment:/home/dev/.bashrc");
+    let found = "/run/user/1000 unix:path=/run/user/1000/bus\n";
+    let other = "/run/user/1000 unix:path=/tmp/dbus-1\n";
+    // One command over ssh: bash reads its file up to where nobody types, and prints nothing.
+    assert_eq!(shell("bare SSH_CLIENT='192.0.2.1 1 22' bash -c \"$show\""), found);
+    assert_eq!(shell("su bash -lc \"$show\""), found);
+    assert_eq!(
+        shell("bare DBUS_SESSION_BUS_ADDRESS=unix:path=/tmp/dbus-1 bash -lc \"$show\""),
+        other
+    );
+    root(&host, "usermod -s /bin/dash dev");
+    assert_eq!(environment(&[]), "warn environment:/home/dev/.profile");
+    assert_eq!(environment(&["--apply"]), "pass environment:/home/dev/.profile");
+    assert_eq!(shell("bare dash -lc \"$show\"; su dash -lc \"$show\""), found.repeat(2));
+    // Without a session bus the one of somebody else is no help.
+    root(&host, "mv /run/user/1000/bus /run/user/1000/away");
+    assert_eq!(shell("su dash -lc \"$show\""), "/run/user/1000\n");
+    root(&host, "mv /run/user/1000/away /run/user/1000/bus");
+    root(&host, "usermod -s /usr/sbin/nologin dev");
+    assert_eq!(environment(&[]), "pass environment:/usr/sbin/nologin");
+    root(&host, "usermod -s /usr/bin/zsh dev 2>/dev/null");
+    assert_eq!(environment(&["--apply"]), "pass environment:/home/dev/.zshenv");
+    root(&host, "usermod -s /usr/bin/tcsh dev 2>/dev/null");
+    assert_eq!(environment(&[]), "unknown environment:/usr/bin/tcsh");
+    root(&host, "usermod -s /bin/bash dev; mv /home/dev /home/away");
+    assert_eq!(environment(&[]), "unknown environment:/home/dev");
+    root(&host, "mv /home/away /home/dev");
+    // What nobody may change stays as it is, and what lets us is told.
+    root(&host, "cp /root/before/.bashrc /home/dev/.bashrc; chattr +i /home/dev/.bashrc");
+    let tried = for_dev(&host, &["--apply"]);
+    assert_eq!(tried.status, 2, "{}", tried.stdout);
+    let cure = remedy(&tried, "environment:/home/dev/.bashrc");
+    assert_eq!(cure, "chattr -i '/home/dev/.bashrc'");
+    root(&host, &cure);
+    assert_eq!(environment(&["--apply"]), "pass environment:/home/dev/.bashrc");
+    assert_eq!(for_dev(&host, &["--remove"]).status, 0);
+    assert_eq!(root(&host, "diff -r /home/dev /root/before"), "");
+}
+
 #[test]
 fn s2_root_and_an_image_without_a_running_systemd_are_set_up_too() {
     for suite in SUITES {

@@ -73,6 +73,18 @@ impl Act {
         }
     }
 
+    /// What lets it succeed where it failed for this reason; nothing where it is to be typed itself.
+    pub(crate) fn cure(&self, why: &str) -> Option<String> {
+        let file = self.edits()?.display();
+        let sudo = if geteuid().is_root() { "" } else { "sudo " };
+        // The owner of a file is not permitted to change it only where it was made immutable.
+        Some(if why.ends_with("Operation not permitted") {
+            format!("{sudo}chattr -i '{file}'")
+        } else {
+            format!("ls -lL '{file}'")
+        })
+    }
+
     /// Does it.
     pub(crate) fn perform(&self, owner: &Owner, deadline: Instant) -> Result<(), String> {
         let cannot = |verb: &str, file: &PathBuf, error: io::Error| {

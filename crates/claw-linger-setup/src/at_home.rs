@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::child::{self, NotEnded};
 use crate::environment::{self, Files, Spot};
 use crate::owner::Owner;
 use crate::prove::unit;
-use crate::runtime_dir;
+use crate::{runtime_dir, systemctl};
 
 /// The word by which the program is told that a job follows.
 const WORD: &str = "at-home";
@@ -34,6 +34,8 @@ pub(crate) enum Job {
     Take(PathBuf),
     /// Close the runtime folder to everybody else.
     CloseRuntimeDir,
+    /// Command the user's own manager.
+    Systemctl(Vec<String>),
     /// Put the unit in place that proves a reboot.
     Plant,
     /// Read what that unit has written.
@@ -48,6 +50,8 @@ pub(crate) enum Answer {
     Files(Files),
     Spots(Vec<Spot>),
     Evidence(Option<String>),
+    /// What a program wrote.
+    Said(String),
     Done,
     /// It could not be done, and why.
     Trouble(String),
@@ -57,14 +61,16 @@ pub(crate) enum Answer {
 struct Order {
     owner: Owner,
     job: Job,
+    time_left: Duration,
 }
 
 /// Has a job done with the rights of its owner.
 pub(crate) fn ask(owner: &Owner, job: Job, deadline: Instant) -> Result<Answer, String> {
     let answer = if geteuid().is_root() && owner.uid != 0 {
-        send(&Order { owner: owner.clone(), job }, deadline)?
+        let time_left = deadline.saturating_duration_since(Instant::now());
+        send(&Order { owner: owner.clone(), job, time_left }, deadline)?
     } else {
-        work(owner, &job)
+        work(owner, &job, deadline)
     };
     match answer {
         Answer::Trouble(why) => Err(why),
@@ -77,7 +83,7 @@ fn send(order: &Order, deadline: Instant) -> Result<Answer, String> {
     let lines = serde_json::to_string(order).map_err(|error| error.to_string())?;
     // The standard library drops all groups beyond the one that it sets.
     let mut command = Command::new("/proc/self/exe");
-    command.arg(WORD).env_clear().env("LC_ALL", "C").current_dir("/");
+    command.arg(WORD).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir("/");
     command.uid(order.owner.uid).gid(order.owner.gid);
     let ended = child::tell(&lines, &mut command, deadline).map_err(|why| match why {
         NotEnded::NotStarted(error) => format!("cannot run this program as {name}: {error}"),
@@ -102,7 +108,7 @@ pub(crate) fn serve() -> Option<ExitCode> {
     let read = io::stdin().take(LONGEST_BYTES).read_to_string(&mut text);
     let answer = match read.map_err(serde_json::Error::io).and_then(|_| serde_json::from_str(&text))
     {
-        Ok(Order { owner, job }) => work(&owner, &job),
+        Ok(Order { owner, job, time_left }) => work(&owner, &job, Instant::now() + time_left),
         Err(error) => Answer::Trouble(format!("not a job: {error}")),
     };
     let line = serde_json::to_string(&answer).unwrap_or_default();
@@ -112,14 +118,17 @@ pub(crate) fn serve() -> Option<ExitCode> {
     }
 }
 
-fn work(owner: &Owner, job: &Job) -> Answer {
+fn work(owner: &Owner, job: &Job, deadline: Instant) -> Answer {
     let done = |result: Result<(), String>| result.map_or_else(Answer::Trouble, |()| Answer::Done);
     match job {
-        Job::Files => Answer::Files(environment::look(owner)),
+        Job::Files => environment::look(owner).map_or_else(Answer::Trouble, Answer::Files),
         Job::Blocks => Answer::Spots(environment::blocks(owner)),
         Job::Put(file) => done(environment::put(owner, file)),
         Job::Take(file) => done(environment::take(owner, file)),
         Job::CloseRuntimeDir => done(runtime_dir::close(owner)),
+        Job::Systemctl(words) => {
+            systemctl::user(owner, words, deadline).map_or_else(Answer::Trouble, Answer::Said)
+        }
         Job::Plant => done(unit::plant(owner)),
         Job::Evidence => unit::evidence(owner).map_or_else(Answer::Trouble, Answer::Evidence),
         Job::Uproot => done(unit::uproot(owner)),

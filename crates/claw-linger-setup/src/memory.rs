@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use claw_record::Complaint;
 use serde::{Deserialize, Serialize};
 
+use crate::environment::beside;
+
 /// The memory of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -52,8 +54,7 @@ impl Store {
             let folder = self.file.parent().unwrap_or(Path::new("."));
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             // The library makes it for its owner alone.
-            let mut beside =
-                tempfile::Builder::new().prefix(".claw-").suffix(".tmp").tempfile_in(folder)?;
+            let mut beside = beside(folder)?;
             serde_json::to_writer(&mut beside, memory)?;
             beside.write_all(b"\n")?;
             beside.as_file().sync_all()?;

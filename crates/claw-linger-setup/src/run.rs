@@ -143,7 +143,7 @@ fn carry_out_step(world: &World, step: &Step, timeout: Duration, patience: Durat
     };
     for act in &acts {
         if let Err(message) = act.perform(&world.owner, deadline) {
-            let remedy = remedy(world, &acts);
+            let remedy = act.cure(&message).or_else(|| remedy(world, &acts));
             return End::IsNot { status: Status::Fail, message, remedy };
         }
     }

@@ -1,11 +1,11 @@
 //! Interface to systemctl: the system's manager, and a user's.
 
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::time::Instant;
 
 use nix::unistd::geteuid;
 
+use crate::at_home::{self, Answer, Job};
 use crate::child;
 use crate::owner::Owner;
 
@@ -29,12 +29,15 @@ pub(crate) fn user(
     arguments: &[String],
     deadline: Instant,
 ) -> Result<String, String> {
-    let mut command = Command::new("systemctl");
-    command.arg("--user").args(arguments);
-    command.env("XDG_RUNTIME_DIR", owner.runtime_dir()).env_remove("DBUS_SESSION_BUS_ADDRESS");
     if geteuid().is_root() && owner.uid != 0 {
-        command.uid(owner.uid).gid(owner.gid).current_dir("/").env("HOME", &owner.home);
+        return match at_home::ask(owner, Job::Systemctl(arguments.to_vec()), deadline)? {
+            Answer::Said(text) => Ok(text),
+            _ => Err("systemctl was not run".to_owned()),
+        };
     }
+    let mut command = Command::new("systemctl");
+    command.arg("--user").args(arguments).env("HOME", &owner.home);
+    command.env("XDG_RUNTIME_DIR", owner.runtime_dir()).env_remove("DBUS_SESSION_BUS_ADDRESS");
     child::output(&mut command, deadline)
 }
 

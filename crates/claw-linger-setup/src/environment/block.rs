@@ -62,14 +62,15 @@ impl Block {
 if [ -O {dir} ]; then
   XDG_RUNTIME_DIR={dir}
   export XDG_RUNTIME_DIR
-  if [ -S {dir}/bus ]; then
-    case ${{DBUS_SESSION_BUS_ADDRESS:-}} in
-      '' | unix:path=/run/user/*)
+  case ${{DBUS_SESSION_BUS_ADDRESS:-}} in
+    '' | unix:path=/run/user/*)
+      unset DBUS_SESSION_BUS_ADDRESS
+      if [ -S {dir}/bus ]; then
         DBUS_SESSION_BUS_ADDRESS=unix:path={dir}/bus
         export DBUS_SESSION_BUS_ADDRESS
-        ;;
-    esac
-  fi
+      fi
+      ;;
+  esac
 fi
 "
             ),
@@ -77,11 +78,12 @@ fi
                 "\
 if test -O {dir}
     set -gx XDG_RUNTIME_DIR {dir}
-    if test -S {dir}/bus
-        switch \"$DBUS_SESSION_BUS_ADDRESS\"
-            case '' 'unix:path=/run/user/*'
+    switch \"$DBUS_SESSION_BUS_ADDRESS\"
+        case '' 'unix:path=/run/user/*'
+            set -e DBUS_SESSION_BUS_ADDRESS
+            if test -S {dir}/bus
                 set -gx DBUS_SESSION_BUS_ADDRESS unix:path={dir}/bus
-        end
+            end
     end
 end
 "

@@ -70,8 +70,7 @@ fn write(file: &Path, text: &[u8], before: Option<&(Vec<u8>, Metadata)>) -> Resu
         fs::create_dir_all(folder).map_err(|error| reason(&error))?;
     }
     let write = || -> io::Result<tempfile::NamedTempFile> {
-        let mut beside =
-            tempfile::Builder::new().prefix(".claw-").suffix(".tmp").tempfile_in(folder)?;
+        let mut beside = beside(folder)?;
         beside.write_all(text)?;
         let mode = before.map_or(0o644, |(_, meta)| meta.mode() & 0o7777);
         if let Some((_, meta)) = before
@@ -93,6 +92,17 @@ fn write(file: &Path, text: &[u8], before: Option<&(Vec<u8>, Metadata)>) -> Resu
     // The name is to be there after a power cut as well; where that cannot be asked for, it will be soon.
     let _ = File::open(folder).and_then(|folder| folder.sync_all());
     Ok(())
+}
+
+/// A new file beside another. Its name is always the same, so that what a power cut leaves is the last
+/// one of its kind.
+pub(crate) fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    const NAME: &str = ".claw-linger-setup.tmp";
+    match fs::remove_file(folder.join(NAME)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    tempfile::Builder::new().prefix(NAME).rand_bytes(0).tempfile_in(folder)
 }
 
 fn read(file: &Path) -> Result<Option<(Vec<u8>, Metadata)>, String> {

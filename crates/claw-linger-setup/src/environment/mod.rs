@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use block::Block;
 pub(crate) use block::Dialect;
+pub(crate) use edit::beside;
 use shell::Reads;
 
 use crate::owner::Owner;
@@ -53,7 +54,16 @@ pub(crate) enum Files {
 }
 
 /// The files that the user's login shell reads, and what is in them.
-pub(crate) fn look(owner: &Owner) -> Files {
+pub(crate) fn look(owner: &Owner) -> Result<Files, String> {
+    let home = owner.home.display();
+    match std::fs::metadata(&owner.home) {
+        Ok(meta) if meta.is_dir() => Ok(files(owner)),
+        Ok(_) => Err(format!("cannot look into '{home}': it is not a folder")),
+        Err(error) => Err(format!("cannot look into '{home}': {error}")),
+    }
+}
+
+fn files(owner: &Owner) -> Files {
     let dialect = |file: &str| Dialect::of(Path::new(file));
     let spots = |files: Vec<&str>| {
         let spot = |file: &str| {

@@ -62,14 +62,11 @@ pub(crate) fn run(
         Verdict::new(Status::Unknown, message)
             .remedy(format!("sudo claw-linger-setup --prove --user {name}"))
     };
-    let mut record = source.record(
-        "proof",
-        &format!("proof:{}", world.owner.name),
-        verdict.status,
-        &verdict.message,
-    );
+    let subject = format!("proof:{}", world.owner.name);
+    let mut record = source.record("proof", &subject, verdict.status, &verdict.message);
     record.remedy = verdict.remedy;
     record.data = verdict.data;
+    output.restyle(|style| style.for_subjects([&*subject].into_iter()));
     output.record(&record)?;
     Ok(if record.status == Status::Pass { Outcome::Well } else { Outcome::NotWell })
 }

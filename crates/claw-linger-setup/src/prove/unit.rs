@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use crate::environment::beside;
 use crate::owner::Owner;
 
 const NAME: &str = "claw-linger-proof.service";
@@ -48,8 +49,7 @@ pub(crate) fn plant(owner: &Owner) -> Result<(), String> {
             fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
         }
         let folder = unit.parent().unwrap_or(Path::new("/"));
-        let mut beside =
-            tempfile::Builder::new().prefix(".claw-").suffix(".tmp").tempfile_in(folder)?;
+        let mut beside = beside(folder)?;
         beside.write_all(UNIT.as_bytes())?;
         beside.as_file().sync_all()?;
         beside.persist(&unit).map_err(|error| error.error)?;
