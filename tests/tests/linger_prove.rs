@@ -19,7 +19,7 @@ fn root(host: &Host, lines: &str) -> String {
 }
 
 #[test]
-fn s5_the_proof_of_a_log_out_fails_without_linger_and_holds_with_it() {
+fn s3_the_proof_of_a_log_out_fails_without_linger_and_holds_with_it() {
     for suite in SUITES {
         let Some(host) = Host::boot(suite, "lingerproof", &[]) else { return };
         // So that it does not take the test so long.
@@ -54,7 +54,7 @@ fn s5_the_proof_of_a_log_out_fails_without_linger_and_holds_with_it() {
 }
 
 #[test]
-fn s5_the_proof_of_a_reboot_holds_only_where_nobody_had_to_log_in() {
+fn s3_the_proof_of_a_reboot_holds_only_where_nobody_had_to_log_in() {
     for suite in SUITES {
         let Some(host) = Host::boot(suite, "lingerboot", &[]) else { return };
         let ask = || proof(&host, "root", &["--after-reboot"]);

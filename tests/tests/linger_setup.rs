@@ -76,7 +76,7 @@ done
 ";
 
 #[test]
-fn s2_a_user_whose_services_die_gets_one_whose_services_live_and_back() {
+fn s3_a_user_whose_services_die_gets_one_whose_services_live_and_back() {
     for suite in SUITES {
         let Some(host) = Host::boot(suite, "linger", &[]) else { return };
         root(&host, SERVICE);
@@ -119,7 +119,7 @@ fn s2_a_user_whose_services_die_gets_one_whose_services_live_and_back() {
 }
 
 #[test]
-fn s3_a_runtime_folder_and_a_bus_that_somebody_has_broken_are_mended() {
+fn s6_a_runtime_folder_and_a_bus_that_somebody_has_broken_are_mended() {
     for suite in SUITES {
         let Some(host) = Host::boot(suite, "lingerbroken", &[]) else { return };
         root(&host, "mkdir -m 755 /run/user/1000");
@@ -168,7 +168,7 @@ fn s3_a_runtime_folder_and_a_bus_that_somebody_has_broken_are_mended() {
 }
 
 #[test]
-fn s2_a_user_without_rights_does_what_it_may_and_is_told_the_rest() {
+fn s6_a_user_without_rights_does_what_it_may_and_is_told_the_rest() {
     for suite in SUITES {
         let Some(host) = Host::boot(suite, "lingeruser", &[]) else { return };
         let other = host.tool("dev", TOOL, &["--user", "root"]);
@@ -199,7 +199,7 @@ fn s2_a_user_without_rights_does_what_it_may_and_is_told_the_rest() {
 }
 
 #[test]
-fn s4_root_follows_no_link_of_a_user_further_than_the_user_may_go() {
+fn s6_root_follows_no_link_of_a_user_further_than_the_user_may_go() {
     let Some(host) = Host::boot("trixie", "lingerlinks", &[]) else { return };
     let environment = |link: &str, lines: &str| {
         root(&host, "rm -rf /home/dev/.bashrc; : >/etc/of-root");
@@ -243,7 +243,7 @@ show='echo $XDG_RUNTIME_DIR $DBUS_SESSION_BUS_ADDRESS'
 ";
 
 #[test]
-fn s4_each_shell_finds_the_manager_however_it_was_come_by() {
+fn s6_each_shell_finds_the_manager_however_it_was_come_by() {
     let Some(host) = Host::boot("bookworm", "lingershell", &[]) else { return };
     let shell = |lines: &str| root(&host, &format!("{AS_DEV}{lines}"));
     let environment = |arguments: &[&str]| {
@@ -291,7 +291,7 @@ fn s4_each_shell_finds_the_manager_however_it_was_come_by() {
 }
 
 #[test]
-fn s2_root_and_an_image_without_a_running_systemd_are_set_up_too() {
+fn s6_root_and_an_image_without_a_running_systemd_are_set_up_too() {
     for suite in SUITES {
         let Some(host) = Host::boot(suite, "lingerroot", &[]) else { return };
         let for_root = |arguments: &[&str]| {

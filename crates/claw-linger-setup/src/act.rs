@@ -74,12 +74,14 @@ impl Act {
     }
 
     /// What lets it succeed where it failed for this reason; nothing where it is to be typed itself.
-    pub(crate) fn cure(&self, why: &str) -> Option<String> {
+    pub(crate) fn cure(&self, owner: &Owner, why: &str) -> Option<String> {
         let file = self.edits()?.display();
         let sudo = if geteuid().is_root() { "" } else { "sudo " };
         // The owner of a file is not permitted to change it only where it was made immutable.
         Some(if why.ends_with("Operation not permitted") {
             format!("{sudo}chattr -i '{file}'")
+        } else if why.ends_with("No space left on device") {
+            format!("df -h '{}'", owner.home.display())
         } else {
             format!("ls -lL '{file}'")
         })

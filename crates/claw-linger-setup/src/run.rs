@@ -1,5 +1,6 @@
 //! The story: whose services, what is to be done, doing it, and how it turned out.
 
+use std::io::ErrorKind::NotFound;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -143,7 +144,7 @@ fn carry_out_step(world: &World, step: &Step, timeout: Duration, patience: Durat
     };
     for act in &acts {
         if let Err(message) = act.perform(&world.owner, deadline) {
-            let remedy = act.cure(&message).or_else(|| remedy(world, &acts));
+            let remedy = act.cure(&world.owner, &message).or_else(|| remedy(world, &acts));
             return End::IsNot { status: Status::Fail, message, remedy };
         }
     }
@@ -220,7 +221,8 @@ impl Writer<'_> {
         for act in acts {
             if let Some(file) = act.edits() {
                 record.data.insert("file".to_owned(), file.display().to_string().into());
-                let lines = lines(owner, Dialect::of(file));
+                let is_new = file.symlink_metadata().is_err_and(|error| error.kind() == NotFound);
+                let lines = lines(owner, Dialect::of(file), is_new);
                 record.data.insert("lines".to_owned(), lines.into());
             }
         }

@@ -109,7 +109,7 @@ mod tests {
     const GOOD: Folder = Folder { is_folder: true, uid: 1000, mode: 0o700, is_own_tmpfs: true };
 
     #[test]
-    fn s3_a_folder_is_only_ever_made_by_systemd() {
+    fn s6_a_folder_is_only_ever_made_by_systemd() {
         let owner = Owner {
             name: "dev".into(),
             uid: 1000,

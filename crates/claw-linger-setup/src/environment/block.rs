@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_what_was_put_in_comes_out_byte_for_byte() {
+    fn s6_what_was_put_in_comes_out_byte_for_byte() {
         for text in [
             "",
             "\n",
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_a_file_that_we_made_goes_again_unless_somebody_has_written_in_it() {
+    fn s6_a_file_that_we_made_goes_again_unless_somebody_has_written_in_it() {
         let made = POSIX.put(None).unwrap().unwrap();
         assert_eq!(POSIX.held(&made), Held::Good);
         assert_eq!(POSIX.put(Some(&made)).unwrap().unwrap(), made);

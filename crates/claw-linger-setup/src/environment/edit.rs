@@ -142,7 +142,8 @@ fn real(file: &Path) -> Result<PathBuf, String> {
 fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
+        // Where a path is told as well, it is the one beside the file.
+        None => error.to_string().split(" (os error").next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_a_file_keeps_its_mode_and_comes_back_byte_for_byte() {
+    fn s6_a_file_keeps_its_mode_and_comes_back_byte_for_byte() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(".bashrc");
         for mode in [0o600, 0o644, 0o444, 0o750] {
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_a_file_that_was_made_goes_again_and_one_that_was_empty_stays() {
+    fn s6_a_file_that_was_made_goes_again_and_one_that_was_empty_stays() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("conf.d/claw.fish");
         put(&file).unwrap();
@@ -214,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn s4_a_file_is_written_where_a_link_leads_and_the_link_stays() {
+    fn s6_a_file_is_written_where_a_link_leads_and_the_link_stays() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("dotfiles")).unwrap();
         let (file, real) = (folder.path().join(".bashrc"), folder.path().join("dotfiles/bashrc"));

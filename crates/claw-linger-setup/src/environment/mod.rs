@@ -113,8 +113,8 @@ pub(crate) fn take(owner: &Owner, file: &Path) -> Result<(), String> {
     })
 }
 
-/// The lines of our block, as they come into a file.
-pub(crate) fn lines(owner: &Owner, dialect: Dialect) -> Vec<String> {
-    let text = Block::new(owner.uid, dialect).text(false);
+/// The lines of our block, as they come into a file, be it one that was not there.
+pub(crate) fn lines(owner: &Owner, dialect: Dialect, is_new: bool) -> Vec<String> {
+    let text = Block::new(owner.uid, dialect).text(is_new);
     text.lines().map(str::to_owned).collect()
 }

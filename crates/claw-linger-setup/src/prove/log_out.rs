@@ -154,7 +154,7 @@ mod tests {
     use crate::owner::Owner;
 
     #[test]
-    fn s5_a_proof_passes_only_where_nothing_but_linger_can_have_kept_the_service() {
+    fn s3_a_proof_passes_only_where_nothing_but_linger_can_have_kept_the_service() {
         let owner = Owner {
             name: "dev".into(),
             uid: 1000,

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn s5_a_boot_counts_only_where_nobody_was_logged_in() {
+    fn s3_a_boot_counts_only_where_nobody_was_logged_in() {
         let owner = Owner {
             name: "dev".into(),
             uid: 1000,
