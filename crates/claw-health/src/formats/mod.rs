@@ -8,12 +8,13 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use claw_record::{Complaint, Format as Shape, Outcome, Output, Source, Status, Style};
+use claw_record::{Complaint, Format as Shape, Outcome, Output, Severity, Source, Status, Style};
 
 use crate::args::{Args, Format};
 use crate::files::replace::replace;
 use crate::finding::{Finding, worse};
 use crate::host::Host;
+use crate::remedy::typed;
 
 /// Writes findings as they come, or all of them at the end where the format needs them all.
 pub(crate) struct Writer {
@@ -155,7 +156,11 @@ impl Writer {
         for (_, finding) in &self.kept {
             self.output.record(&finding.record(&self.source))?;
         }
-        self.output.text(&tally(self.counts))
+        self.output.text(&tally(self.counts))?;
+        match next(&self.kept) {
+            Some(remedy) => self.output.text(&format!("next: {}", typed(remedy))),
+            None => Ok(()),
+        }
     }
 
     fn save(self, outcome: Outcome) -> Result<Outcome, Complaint> {
@@ -181,6 +186,24 @@ fn replace_output(path: &Path, content: &[u8]) -> io::Result<()> {
         Err(error) => return Err(error),
     };
     replace(&file, content, mode)
+}
+
+/// What to do first: the remedy of the worst of several findings; of those that are equally bad, the
+/// first that has one. Nothing where none of them has, as what is less bad can wait.
+fn next<'a>(kept: &'a [(&'static str, Finding)]) -> Option<&'a str> {
+    let badness = |finding: &Finding| (urgency(finding.severity), loudness(finding.status));
+    let bad = || kept.iter().map(|(_, finding)| finding).filter(|finding| !finding.passes());
+    let worst = bad().map(badness).max().filter(|_| kept.len() > 1)?;
+    bad().filter(|finding| badness(finding) == worst).find_map(|finding| finding.remedy.as_deref())
+}
+
+fn urgency(severity: Severity) -> u8 {
+    match severity {
+        Severity::Info => 0,
+        Severity::Warning => 1,
+        Severity::Error => 2,
+        Severity::Critical => 3,
+    }
 }
 
 fn loudness(status: Status) -> u8 {
@@ -215,5 +238,43 @@ impl std::io::Write for Shared {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_first_is_the_remedy_of_the_worst() {
+        let pass = || Finding::pass("a", "x").remedy("of the pass");
+        let warn = |how: &str| Finding::warn("b", "x").remedy(how);
+        let fail = || Finding::fail("c", "x").remedy("of the error");
+        let critical = || Finding::critical("d", "x").remedy("of the critical one");
+        let unknown = || Finding::unknown("e", "x").remedy("of the unknown");
+        let quiet = || Finding { severity: Severity::Info, ..warn("of the quiet one") };
+        for (case, findings, expected) in [
+            ("nothing", vec![], None),
+            ("one alone says it itself", vec![critical()], None),
+            ("all is well", vec![pass(), pass()], None),
+            ("an error", vec![pass(), warn("w"), fail(), unknown()], Some("of the error")),
+            (
+                "a critical one",
+                vec![fail(), critical(), fail(), warn("w")],
+                Some("of the critical one"),
+            ),
+            ("the first of equals", vec![warn("first"), warn("second"), pass()], Some("first")),
+            ("of the same loudness, the worse", vec![unknown(), warn("w")], Some("w")),
+            ("quiet ones come last", vec![quiet(), unknown()], Some("of the unknown")),
+            ("the worst has none", vec![Finding::critical("f", "x"), fail(), warn("w")], None),
+            (
+                "an equal has one",
+                vec![Finding::critical("f", "x"), critical()],
+                critical().remedy.as_deref(),
+            ),
+        ] {
+            let kept: Vec<_> = findings.into_iter().map(|finding| ("check", finding)).collect();
+            assert_eq!(next(&kept), expected, "{case}");
+        }
     }
 }
