@@ -53,6 +53,10 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) list: bool,
 
+    /// Say whose gateway it is, as NAME UID GID HOME
+    #[arg(long)]
+    pub(crate) whose: bool,
+
     /// How long one check may take before it is cut off
     #[arg(long, env = "CLAW_TIMEOUT", hide_env_values = true, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     pub(crate) timeout: Duration,
@@ -142,7 +146,7 @@ mod tests {
     fn every_option_has_its_variable() {
         for arg in super::command().get_opts() {
             let name = arg.get_long().unwrap_or_default();
-            if ["completions", "help", "list", "version"].contains(&name) {
+            if ["completions", "help", "list", "version", "whose"].contains(&name) {
                 continue;
             }
             let variable = format!("CLAW_{}", name.to_uppercase().replace('-', "_"));

@@ -25,25 +25,43 @@ pub(crate) fn named(host: &Host, name: &str) -> Option<Owner> {
     listed.or_else(|| if is_name { known(host, name) } else { None })
 }
 
+impl Owner {
+    /// The owner as scripts read it: `NAME UID GID HOME`.
+    pub(crate) fn line(&self) -> String {
+        format!("{} {} {} {}\n", self.name, self.uid, self.gid, self.home.display())
+    }
+}
+
 /// The user who asks; for root the one who called `sudo` or the first one, where they have an
-/// OpenClaw and root has none. In a tree, the first one who has it.
+/// OpenClaw and root has none. Where nobody has one, it is still the one who called `sudo`. In a
+/// tree, the first one who has it.
 pub(crate) fn find(host: &Host) -> Owner {
     let me = geteuid();
     if host.is_running() && !me.is_root() {
         return current(host, me);
     }
     let users = passwd(host);
-    let has_openclaw = |owner: &&Owner| host.path(owner.home.join(".openclaw")).is_dir();
+    // Who called sudo here is nobody in a tree.
+    let sudo = std::env::var("SUDO_USER").ok().filter(|_| host.is_running());
+    let caller = sudo.and_then(|name| named(host, &name));
+    let has_openclaw = |owner: &Owner| host.path(owner.home.join(".openclaw")).is_dir();
+    choose(&users, caller.as_ref(), has_openclaw).cloned().unwrap_or_else(|| current(host, me))
+}
+
+/// Whose it is for root, of these users and the one who called `sudo`.
+fn choose<'a>(
+    users: &'a [Owner],
+    caller: Option<&'a Owner>,
+    has_openclaw: impl Fn(&Owner) -> bool,
+) -> Option<&'a Owner> {
     let root = || users.iter().find(|owner| owner.uid == 0);
-    let sudo = std::env::var("SUDO_USER").ok();
-    let caller = || users.iter().find(|owner| Some(&owner.name) == sudo.as_ref());
+    let has_it = |owner: &&Owner| has_openclaw(owner);
     root()
-        .filter(has_openclaw)
-        .or_else(|| caller().filter(has_openclaw))
-        .or_else(|| users.iter().find(has_openclaw))
+        .filter(has_it)
+        .or(caller.filter(has_it))
+        .or_else(|| users.iter().find(has_it))
+        .or(caller)
         .or_else(root)
-        .cloned()
-        .unwrap_or_else(|| current(host, me))
 }
 
 /// The folder where what a look remembers is kept. Root's is the monitor's, whatever `HOME` says:
@@ -112,5 +130,23 @@ mod tests {
         );
         let names: Vec<_> = users.iter().map(|user| (user.name.as_str(), user.uid)).collect();
         assert_eq!(names, [("root", 0), ("claw", 1000)]);
+    }
+
+    #[test]
+    fn for_root_it_is_whoever_has_an_openclaw_and_else_who_called_sudo() {
+        let users = parse("root:x:0:0::/root:\na:x:1:1::/home/a:\nb:x:2:2::/home/b:\n");
+        let (a, b) = (&users[1], &users[2]);
+        for (caller, have, expected) in [
+            (None, &[][..], "root"),
+            (Some(b), &[][..], "b"),
+            (Some(b), &["a"][..], "a"),
+            (Some(b), &["a", "b"][..], "b"),
+            (Some(a), &["root", "a"][..], "root"),
+            (None, &["a", "b"][..], "a"),
+        ] {
+            let chosen = choose(&users, caller, |owner| have.contains(&owner.name.as_str()));
+            assert_eq!(chosen.unwrap().name, expected, "{caller:?} {have:?}");
+        }
+        assert_eq!(b.line(), "b 2 2 /home/b\n");
     }
 }

@@ -25,6 +25,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         return Writer::plain(args)?.list();
     }
     let host = Arc::new(Host::new(&args.place)?);
+    if args.whose {
+        return Writer::plain(args)?.bytes(host.owner().line().as_bytes());
+    }
     let (targets, absent) = plan(args, &host)?;
     let mut writer = Writer::new(args, &host)?;
     for finding in absent {
