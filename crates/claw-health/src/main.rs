@@ -12,6 +12,7 @@ mod getent;
 mod git;
 mod groups;
 mod host;
+mod journalctl;
 mod kernel_clock;
 mod look;
 mod network;

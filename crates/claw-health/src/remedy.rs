@@ -4,6 +4,9 @@
 //! the same without it: a minimal system may have none.
 
 use nix::unistd::geteuid;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{Duration, OffsetDateTime, UtcOffset};
 
 use crate::host::Host;
 use crate::systemd::Scope;
@@ -25,16 +28,40 @@ pub(crate) fn systemctl(host: &Host, scope: Scope) -> String {
 
 /// How the last lines about a unit are read: its manager's, and its own.
 pub(crate) fn journal(host: &Host, scope: Scope, unit: &str) -> String {
+    format!("{} -n 50", journal_of(host, scope, unit))
+}
+
+/// How the lines about a unit around a moment are read.
+pub(crate) fn journal_around(
+    host: &Host,
+    scope: Scope,
+    unit: &str,
+    moment: OffsetDateTime,
+) -> String {
+    /// A start, and what came before, fit into it.
+    const BEFORE: Duration = Duration::minutes(2);
+    const AFTER: Duration = Duration::minutes(1);
+    let (since, until) = (typed_time(moment - BEFORE), typed_time(moment + AFTER));
+    format!("{} --since '{since}' --until '{until}'", journal_of(host, scope, unit))
+}
+
+fn journal_of(host: &Host, scope: Scope, unit: &str) -> String {
     match scope {
-        Scope::System => format!("sudo journalctl -u {unit} -n 50"),
+        Scope::System => format!("sudo journalctl -u {unit}"),
         Scope::User if geteuid().as_raw() == host.owner().uid => {
-            format!("journalctl --user -u {unit} -n 50")
+            format!("journalctl --user -u {unit}")
         }
         // With --user-unit, journalctl would look for units of root's own manager.
-        Scope::User => {
-            format!("sudo journalctl USER_UNIT={unit} + _SYSTEMD_USER_UNIT={unit} -n 50")
-        }
+        Scope::User => format!("sudo journalctl USER_UNIT={unit} + _SYSTEMD_USER_UNIT={unit}"),
     }
+}
+
+/// A time as systemd reads it.
+fn typed_time(time: OffsetDateTime) -> String {
+    const FORMAT: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+    // There is no field in it that a time has not.
+    time.to_offset(UtcOffset::UTC).format(FORMAT).unwrap_or_default()
 }
 
 /// What stands before a command that the gateway's owner has to run; nothing where that is who reads.
@@ -68,6 +95,12 @@ pub(crate) fn quoted(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_is_written_as_systemd_reads_it() {
+        let time = time::macros::datetime!(2026-11-22 01:00:02.609 +02:00);
+        assert_eq!(typed_time(time), "2026-11-21 23:00:02 UTC");
+    }
 
     #[test]
     fn a_path_with_a_quote_stays_one_word() {

@@ -7,7 +7,7 @@ use clap::{Arg, ArgMatches};
 /// One setting of a check. Its name is its flag: `disk-warn` is `--disk-warn` and `CLAW_DISK_WARN`.
 #[derive(Debug)]
 pub(crate) struct Setting {
-    /// The name, which begins with the check's.
+    /// The name, which begins with the check's, or with its last word.
     pub(crate) name: &'static str,
     /// What stands behind the flag: the unit of a number, or what the text is.
     pub(crate) unit: &'static str,

@@ -53,9 +53,10 @@ pub(crate) fn parse(text: &str) -> Result<Target, Complaint> {
     Ok(Target { check, operand: operand.to_owned() })
 }
 
-/// The check of that name.
+/// The check of that name, in which an underscore stands for a hyphen.
 pub(crate) fn named(name: &str) -> Result<&'static Check, Complaint> {
-    checks::ALL.iter().copied().find(|check| check.name == name).ok_or_else(|| {
+    let spelled = name.replace('_', "-");
+    checks::ALL.iter().copied().find(|check| check.name == spelled).ok_or_else(|| {
         Complaint::cannot("look at", name, "there is no such check; --list shows them all")
     })
 }
@@ -83,6 +84,11 @@ mod tests {
     fn a_subject_does_not_hold_the_query_of_a_url() {
         let target = parse("https://a.example/x?key=secret-token").unwrap();
         assert_eq!(target.subject(), "https://a.example/x?…");
+    }
+
+    #[test]
+    fn a_name_may_be_spelled_with_an_underscore() {
+        assert_eq!(parse("last_crash").unwrap().subject(), "last-crash");
     }
 
     #[test]

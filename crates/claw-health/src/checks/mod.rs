@@ -13,6 +13,7 @@ mod file;
 mod gateway;
 mod http;
 mod journal;
+mod last_crash;
 mod linger;
 mod load;
 mod memory;
@@ -61,6 +62,7 @@ pub(crate) static ALL: &[&Check] = &[
     &process::CHECK,
     &file::CHECK,
     &exec::CHECK,
+    &last_crash::CHECK,
 ];
 
 /// A row of the list.
@@ -72,7 +74,7 @@ pub(crate) struct Check {
     pub(crate) about: &'static str,
     /// How its operand is spelled; empty where it takes none.
     pub(crate) operand: &'static str,
-    /// Its limits and other settings; their names begin with its own.
+    /// Its limits and other settings; their names begin with its own, or with its last word.
     pub(crate) settings: &'static [Setting],
     /// What there is to look at when nobody says what.
     pub(crate) find: Find,
@@ -94,10 +96,19 @@ pub(crate) type Found = Result<Vec<Finding>, String>;
 pub(crate) enum Find {
     /// The one thing there is.
     Once,
+    /// Nothing: the one thing there is is history, and looked at only where somebody asks for it.
+    Named,
     /// Nothing: it has to be told.
     Asked,
     /// The operands that this finds on the box.
     On(fn(&Host) -> Vec<String>),
+}
+
+impl Find {
+    /// Is it looked at only where somebody asks for it?
+    fn is_left_out(self) -> bool {
+        matches!(self, Self::Named | Self::Asked)
+    }
 }
 
 /// What a check needs on the box.
@@ -130,7 +141,7 @@ pub(crate) fn applicable(host: &Host, skip: &[String]) -> (Vec<Target>, Vec<Find
         let left_out: Vec<_> = ALL
             .iter()
             .filter(|check| absence.needs.contains(&check.needs))
-            .filter(|check| !matches!(check.find, Find::Asked))
+            .filter(|check| !check.find.is_left_out())
             .filter(|check| !skip.iter().any(|name| name == check.name))
             .map(|check| check.name)
             .collect();
@@ -146,7 +157,7 @@ pub(crate) fn applicable(host: &Host, skip: &[String]) -> (Vec<Target>, Vec<Find
     }
     for check in ALL {
         let is_absent = absences.iter().any(|absence| absence.needs.contains(&check.needs));
-        if !is_absent && !matches!(check.find, Find::Asked) {
+        if !is_absent && !check.find.is_left_out() {
             targets.push(Target { check, operand: String::new() });
         }
     }
@@ -220,13 +231,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_settings_begin_with_them() {
+    fn names_are_unique_and_settings_begin_with_them_or_with_their_last_word() {
         let names: BTreeSet<_> = ALL.iter().map(|check| check.name).collect();
         assert_eq!(names.len(), ALL.len());
         for check in ALL {
             assert!(!check.about.is_empty() && !check.about.ends_with('.'), "{}", check.name);
             for setting in check.settings {
-                assert!(setting.name.starts_with(&format!("{}-", check.name)), "{}", setting.name);
+                let begins = |name| setting.name.starts_with(&format!("{name}-"));
+                let last_word = check.name.rsplit('-').next().unwrap();
+                assert!(begins(check.name) || begins(last_word), "{}", setting.name);
                 assert!(!setting.about.is_empty(), "{}", setting.name);
             }
         }

@@ -3,6 +3,7 @@
 mod answers;
 mod safe_mode;
 mod service;
+pub(crate) mod stability;
 mod url;
 mod verdict;
 

@@ -3,10 +3,9 @@
 
 use std::time::Duration;
 
-use time::format_description::FormatItem;
-use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use time::OffsetDateTime;
 
+use crate::gateway::stability::bundles;
 use crate::host::Host;
 
 /// The breaker's window: it lets go once the start that it tripped at has left it as well.
@@ -17,23 +16,10 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// Is the breaker holding back the channels of a gateway that has been up for so long? The gateway
 /// leaves a bundle when it trips, none when it lets go.
 pub(crate) fn safe_mode(host: &Host, uptime: Option<Duration>, suppressed: bool) -> bool {
-    /// More than a year of crashes; an agent may have filled the folder.
-    const ENTRIES_LIMIT: usize = 20_000;
-    let folder = host.path(host.openclaw_home().join("logs/stability"));
-    let Ok(entries) = std::fs::read_dir(folder) else { return false };
-    let names = entries.take(ENTRIES_LIMIT).flatten().map(|entry| entry.file_name());
-    let tripped = names.filter_map(|name| tripped(name.to_str()?)).max();
+    let Ok(bundles) = bundles(host) else { return false };
+    let tripped = bundles.iter().filter(|bundle| bundle.reason == "gateway.crash_loop_breaker");
+    let tripped = tripped.map(|bundle| bundle.at).max();
     tripped.is_some_and(|tripped| is_on(OffsetDateTime::now_utc() - tripped, uptime, suppressed))
-}
-
-/// When the breaker tripped, by the name of its bundle.
-fn tripped(name: &str) -> Option<OffsetDateTime> {
-    const FORMAT: &[FormatItem<'_>] =
-        format_description!("[year]-[month]-[day]T[hour]-[minute]-[second]-[subsecond digits:3]Z");
-    let rest = name.strip_prefix("openclaw-stability-")?;
-    let rest = rest.strip_suffix("-gateway.crash_loop_breaker.json")?;
-    let (time, _pid) = rest.rsplit_once('-')?;
-    PrimitiveDateTime::parse(time, FORMAT).ok().map(PrimitiveDateTime::assume_utc)
 }
 
 /// `since` is the time since the breaker tripped last.
@@ -72,21 +58,6 @@ mod tests {
             (-5, None, false, false),
         ] {
             assert_eq!(is_on(since, uptime, suppressed), expected, "{since} {uptime:?}");
-        }
-    }
-
-    #[test]
-    fn only_bundles_of_the_breaker_count() {
-        let name =
-            "openclaw-stability-2026-11-22T14-05-27-160Z-1693-gateway.crash_loop_breaker.json";
-        assert_eq!(tripped(name).unwrap().unix_timestamp(), 1_795_356_327);
-        for name in [
-            "openclaw-stability-2026-11-22T14-31-18-709Z-1865-uncaught_exception.json",
-            "openclaw-stability-gateway.crash_loop_breaker.json",
-            "openclaw-stability-2026-99-22T14-05-27-160Z-1693-gateway.crash_loop_breaker.json",
-            "x",
-        ] {
-            assert_eq!(tripped(name), None, "{name}");
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::finding::{Finding, Measure, bytes, span};
 use crate::systemd::Unit;
 
 /// The status with which OpenClaw refuses its configuration; systemd does not restart it then.
-const CONFIGURATION_STATUS: i64 = 78;
+pub(in crate::checks) const CONFIGURATION_STATUS: i64 = 78;
 /// A unit that restarts and has been up for less than this is in a loop.
 const YOUNG_SECONDS: f64 = 90.0;
 
@@ -367,7 +367,13 @@ fn meaning(status: i64, role: Role) -> &'static str {
     }
 }
 
-fn signal(number: i64) -> String {
+/// What an exit status of the gateway says.
+pub(in crate::checks) fn gateway_meaning(status: i64) -> &'static str {
+    meaning(status, Role::Gateway)
+}
+
+/// The name of a signal.
+pub(in crate::checks) fn signal(number: i64) -> String {
     i32::try_from(number)
         .ok()
         .and_then(|number| Signal::try_from(number).ok())

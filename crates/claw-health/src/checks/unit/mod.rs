@@ -18,6 +18,7 @@ use crate::look::Look;
 use crate::remedy::{enable_linger, journal, said_to_owner, systemctl};
 use crate::settings::Setting;
 use crate::systemd::{Scope, Unit, user_manager_runs, user_socket};
+pub(super) use judge::{CONFIGURATION_STATUS, gateway_meaning, signal};
 use judge::{Role, View, judge};
 
 pub(super) const CHECK: Check = Check {

@@ -1,0 +1,80 @@
+//! How the gateway's process ended, by what systemd noted of it.
+
+use time::{Duration, OffsetDateTime};
+
+use super::Cause;
+use crate::checks::unit::CONFIGURATION_STATUS;
+use crate::journalctl::{Entry, Event};
+
+/// An end that was a crash.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct End {
+    pub(super) at: OffsetDateTime,
+    /// When the process was started, where the journal still has it.
+    pub(super) began: Option<OffsetDateTime>,
+    pub(super) cause: Cause,
+    pub(super) exit_code: Option<i64>,
+    pub(super) signal: Option<i64>,
+    pub(super) is_dumped: bool,
+}
+
+/// The newest of them that was a crash: no success, and nobody had asked for it.
+pub(super) fn last_crash(entries: &[Entry]) -> Option<End> {
+    entries.iter().filter_map(|entry| crash(entry, entries)).max_by_key(|end| end.at)
+}
+
+fn crash(entry: &Entry, entries: &[Entry]) -> Option<End> {
+    let Event::Ended { code, status } = &entry.event else { return None };
+    let is_exit = code == "exited";
+    if is_clean(is_exit, *status) {
+        return None;
+    }
+    let same = || {
+        let is_of =
+            |other: &&Entry| !entry.invocation.is_empty() && other.invocation == entry.invocation;
+        entries.iter().filter(is_of)
+    };
+    if same().any(|other| other.event == Event::Stopping && other.at <= entry.at) {
+        return None;
+    }
+    // The first one after it: a start limit that is hit later is another.
+    let failures = same().filter(|other| other.at >= entry.at).filter_map(|other| {
+        let Event::Failed(result) = &other.event else { return None };
+        Some((other.at, result.as_str()))
+    });
+    let result = failures.min().map(|(_, result)| result);
+    /// A unit that goes on when the kernel kills one of its processes fails by the signal alone.
+    const AT_ONCE: Duration = Duration::seconds(10);
+    let is_killed = !is_exit && *status == i64::from(libc::SIGKILL);
+    let ran_out = || {
+        let is_near = |other: &Entry| (other.at - entry.at).abs() <= AT_ONCE;
+        is_killed && same().any(|other| other.event == Event::OutOfMemory && is_near(other))
+    };
+    let cause = match result {
+        Some("oom-kill") => Cause::Oom,
+        Some("watchdog") => Cause::Watchdog,
+        _ if ran_out() => Cause::Oom,
+        _ if is_exit && *status == CONFIGURATION_STATUS => Cause::StartupFailed,
+        _ if is_exit => Cause::Exit,
+        _ => Cause::Signal,
+    };
+    let began = same().filter(|other| other.event == Event::Started).map(|other| other.at).max();
+    Some(End {
+        at: entry.at,
+        began,
+        cause,
+        exit_code: is_exit.then_some(*status),
+        signal: (!is_exit).then_some(*status),
+        is_dumped: code == "dumped",
+    })
+}
+
+/// Is it an end that somebody asked for? 143 is what a shell makes of SIGTERM.
+fn is_clean(is_exit: bool, status: i64) -> bool {
+    if is_exit {
+        return matches!(status, 0 | 143);
+    }
+    // As systemd has it.
+    let asking = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE];
+    asking.iter().any(|&signal| i64::from(signal) == status)
+}
