@@ -64,6 +64,14 @@ fn typed_time(time: OffsetDateTime) -> String {
     time.to_offset(UtcOffset::UTC).format(FORMAT).unwrap_or_default()
 }
 
+/// How a unit is changed, which no `-M` can do.
+pub(crate) fn edit(host: &Host, scope: Scope, unit: &str) -> String {
+    match scope {
+        Scope::System => format!("sudo systemctl edit {unit}"),
+        Scope::User => format!("{}systemctl --user edit {unit}", said_to_owner(host)),
+    }
+}
+
 /// What stands before a command that the gateway's owner has to run; nothing where that is who reads.
 pub(crate) fn as_owner(host: &Host) -> String {
     let (me, owner) = (geteuid(), host.owner());

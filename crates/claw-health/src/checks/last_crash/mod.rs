@@ -91,7 +91,7 @@ struct Crash {
 struct Known {
     /// The last one that was a crash, or why nobody can tell.
     end: Result<Option<End>, String>,
-    /// From when on it is known.
+    /// Where there was none, since when that is known.
     since: Option<OffsetDateTime>,
 }
 
@@ -140,18 +140,20 @@ fn known(look: &Look, scope: Scope) -> Known {
     }
     let uid = host.owner().uid;
     let journal = Journal { scope, unit: &host.gateway_unit, uid, deadline: look.deadline };
-    match journal.ends() {
+    let end = match journal.ends() {
+        Ok(entries) => end::last_crash(&entries),
+        Err(why) => return of_nobody(why),
+    };
+    if end.is_some() {
+        return Known { end: Ok(end), since: None };
+    }
+    match journal.oldest() {
+        Ok(Some(since)) => Known { end: Ok(None), since: Some(since) },
+        Ok(None) => {
+            let who = if geteuid().is_root() { "the journal has" } else { "this user may read" };
+            of_nobody(format!("{who} no entry of the {scope} manager that has the gateway"))
+        }
         Err(why) => of_nobody(why),
-        Ok(entries) => match (end::last_crash(&entries), journal.oldest()) {
-            (Some(end), since) => Known { end: Ok(Some(end)), since: since.ok().flatten() },
-            (None, Ok(Some(since))) => Known { end: Ok(None), since: Some(since) },
-            (None, Ok(None)) => {
-                let who =
-                    if geteuid().is_root() { "the journal has" } else { "this user may read" };
-                of_nobody(format!("{who} no entry of the {scope} manager that has the gateway"))
-            }
-            (None, Err(why)) => of_nobody(why),
-        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claw_record::Status;
 use nix::sys::signal::Signal;
 
 use super::restarts::Growth;
@@ -33,10 +34,16 @@ pub(super) struct View {
     /// So many restarts within so many seconds are a loop.
     pub(super) loop_restarts: u64,
     pub(super) loop_window: f64,
+    /// The share of its memory limit that is worth a look, in percent.
+    pub(super) memory_warn: f64,
+    /// The bytes of its memory that the kernel can take back at any time.
+    pub(super) droppable: u64,
     /// How the manager is commanded: `systemctl --user`.
     pub(super) systemctl: String,
     /// How its journal of the unit is read.
     pub(super) journal: String,
+    /// How it is changed.
+    pub(super) edit: String,
     /// What its owner has to have done before anything else, for the unit to stay up.
     pub(super) linger: Option<String>,
     /// The timer that is to start it, and does not run.
@@ -125,7 +132,11 @@ pub(super) fn judge(unit: &Unit, view: &View) -> Finding {
         }
         _ => finding,
     };
-    with_data(finding.note("state", state.word()), unit, state)
+    let finding = with_data(finding.note("state", state.word()), unit, state);
+    match memory_use(unit, view).filter(|_| state == State::Active) {
+        Some(memory) => finding.measure(memory),
+        None => finding,
+    }
 }
 
 fn active(unit: &Unit, view: &View) -> Finding {
@@ -139,14 +150,51 @@ fn active(unit: &Unit, view: &View) -> Finding {
     }
     let lately = view.growth.at_least > 0
         || age.as_secs_f64() < view.loop_window && view.growth.at_most != Some(0);
-    match unit.restarts {
-        0 => Finding::pass(&view.subject, message),
+    let finding = match unit.restarts {
+        // Only a service is restarted.
+        0 if unit.kind.is_empty() => Finding::pass(&view.subject, message),
+        0 => Finding::pass(&view.subject, format!("{message}, no restarts")),
         count if lately => {
             let message = format!("{message}, after {}; {}", restarts(count), loop_limit(view));
             Finding::warn(&view.subject, message).remedy(view.journal.clone())
         }
         count => Finding::pass(&view.subject, format!("{message}, after {}", restarts(count))),
+    };
+    match memory_use(unit, view) {
+        Some(memory) if memory.status() != Status::Pass => near_limit(finding, &memory, view),
+        _ => finding,
     }
+}
+
+/// A unit that will be killed for want of memory before long.
+fn near_limit(finding: Finding, memory: &Measure, view: &View) -> Finding {
+    let message = format!(
+        "{}; {:.1} % of its memory limit in use, limit {} %",
+        finding.message,
+        memory.value,
+        memory.limit()
+    );
+    let how = finding.remedy.unwrap_or_else(|| match view.role {
+        Role::Gateway => "raise CLAW_GATEWAY_MEMORY_MAX in /etc/claw/claw.env, then run \
+             'deploy install' again"
+            .to_owned(),
+        Role::Monitor | Role::Other => format!("raise its MemoryMax=: {}", view.edit),
+    });
+    Finding::warn(&view.subject, message).remedy(how)
+}
+
+/// How near a unit is to its memory limit: what the kernel can take back does not count.
+fn memory_use(unit: &Unit, view: &View) -> Option<Measure> {
+    let limit = unit.memory_max.filter(|limit| *limit > 0)?;
+    let held = unit.memory_current?.saturating_sub(view.droppable);
+    let percent = held as f64 / limit as f64 * 100.0;
+    Some(Measure::percent("memory_percent", percent).warn_at(view.memory_warn))
+}
+
+/// The cache in `memory.stat` that nobody used lately.
+pub(super) fn droppable(stat: &str) -> u64 {
+    let line = stat.lines().find_map(|line| line.strip_prefix("inactive_file "));
+    line.and_then(|bytes| bytes.trim().parse().ok()).unwrap_or_default()
 }
 
 fn activating(unit: &Unit, view: &View) -> Finding {

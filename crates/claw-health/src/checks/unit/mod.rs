@@ -15,7 +15,7 @@ use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, worse};
 use crate::host::Host;
 use crate::look::Look;
-use crate::remedy::{enable_linger, journal, said_to_owner, systemctl};
+use crate::remedy::{edit, enable_linger, journal, said_to_owner, systemctl};
 use crate::settings::Setting;
 use crate::systemd::{Scope, Unit, user_manager_runs, user_socket};
 pub(super) use judge::{CONFIGURATION_STATUS, gateway_meaning, signal};
@@ -28,6 +28,12 @@ pub(super) const CHECK: Check = Check {
     settings: &[
         Setting::limit("unit-loop-restarts", "count", 3.0, "Restarts that are a crash loop"),
         Setting::limit("unit-loop-window", "seconds", 300.0, "Time within which they are counted"),
+        Setting::limit(
+            "unit-memory-warn-percent",
+            "percent",
+            90.0,
+            "Use of its memory limit that is worth a look",
+        ),
     ],
     find: Find::Once,
     needs: Needs::Systemd,
@@ -131,14 +137,29 @@ fn look_at(look: &Look, scope: Scope, name: &str) -> Finding {
         growth,
         loop_restarts: (look.number("unit-loop-restarts") as u64).max(1),
         loop_window: window,
+        memory_warn: look.number("unit-memory-warn-percent"),
+        droppable: droppable(host, &unit),
         systemctl: systemctl(host, scope),
         journal: journal(host, scope, name),
+        edit: edit(host, scope, name),
         linger: if scope == Scope::User { enable_linger(host) } else { None },
         idle_timer: if role == Role::Monitor { idle_timer(host, scope, &unit) } else { None },
         as_owner: said_to_owner(host),
     };
     let finding = judge(&unit, &view);
     with_lints(host, scope, &unit, role, finding)
+}
+
+/// The bytes of a unit's memory that the kernel takes back before it kills anything; where it does not
+/// say, none.
+fn droppable(host: &Host, unit: &Unit) -> u64 {
+    let group = &unit.control_group;
+    // A user's manager may say anything.
+    if !group.starts_with('/') || group.split('/').any(|part| part == "..") {
+        return 0;
+    }
+    let stat = host.read(format!("/sys/fs/cgroup{group}/memory.stat")).unwrap_or_default();
+    judge::droppable(&stat)
 }
 
 /// The timer of a unit, where there is one and it does not run.

@@ -36,8 +36,11 @@ fn view(role: Role, growth: Growth) -> View {
         growth,
         loop_restarts: 3,
         loop_window: 300.0,
+        memory_warn: 90.0,
+        droppable: 0,
         systemctl: "systemctl --user".to_owned(),
         journal: "journalctl --user -u x.service -n 50".to_owned(),
+        edit: "systemctl --user edit x.service".to_owned(),
         linger: None,
         idle_timer: None,
         as_owner: String::new(),
@@ -60,7 +63,8 @@ fn m2_every_state_of_a_unit_is_told_with_its_cause() {
     };
     let failed = "loaded failed failed";
     for (unit, expected) in [
-        (running.clone(), "active: pass INFO active for 1 h"),
+        (running.clone(), "active: pass INFO active for 1 h, no restarts"),
+        (Unit { kind: String::new(), ..running.clone() }, "active: pass INFO active for 1 h"),
         (
             Unit {
                 memory_current: Some(512_000_000),
@@ -225,6 +229,92 @@ fn m2_a_crash_loop_is_seen_though_the_unit_is_active() {
     ] {
         let said = said(&active(seconds, restarts), Role::Gateway, growth);
         assert!(said.starts_with(expected), "{seconds} s, {restarts}, {growth:?}: {said}");
+    }
+}
+
+#[test]
+fn m2_a_unit_that_comes_near_its_memory_limit_is_told_with_how_to_raise_it() {
+    let using = |memory_current, restarts| Unit {
+        memory_current: Some(memory_current),
+        memory_max: Some(2_000_000_000),
+        restarts,
+        ..unit("loaded active running success")
+    };
+    let raise =
+        "raise CLAW_GATEWAY_MEMORY_MAX in /etc/claw/claw.env, then run 'deploy install' again";
+    let edit = "raise its MemoryMax=: systemctl --user edit x.service";
+    let journal = "journalctl --user -u x.service -n 50";
+    let (used, near) = (
+        "active for 1 h, 1.9 GB of memory (limit 2.0 GB)",
+        "95.0 % of its memory limit in use, limit 90 %",
+    );
+    let grew = Growth { at_least: 1, at_most: None };
+    for (bytes, droppable, restarts, role, growth, expected) in [
+        (
+            1_799_000_000,
+            0,
+            0,
+            Role::Gateway,
+            Growth::default(),
+            "pass INFO active for 1 h, 1.8 GB of memory (limit 2.0 GB), no restarts".to_owned(),
+        ),
+        (
+            1_900_000_000,
+            0,
+            0,
+            Role::Gateway,
+            Growth::default(),
+            format!("warn WARNING {used}, no restarts; {near} > {raise}"),
+        ),
+        (
+            1_900_000_000,
+            0,
+            2,
+            Role::Other,
+            Growth::default(),
+            format!("warn WARNING {used}, after 2 restarts; {near} > {edit}"),
+        ),
+        // It may be what it is restarted for; the journal tells.
+        (
+            1_900_000_000,
+            0,
+            2,
+            Role::Gateway,
+            grew,
+            format!(
+                "warn WARNING {used}, after 2 restarts; limit 3 restarts in 5 min; {near} > {journal}"
+            ),
+        ),
+        // A cache that the kernel drops when it needs the room.
+        (
+            1_900_000_000,
+            800_000_000,
+            0,
+            Role::Gateway,
+            Growth::default(),
+            format!("pass INFO {used}, no restarts"),
+        ),
+    ] {
+        let view = View { droppable, ..view(role, growth) };
+        let finding = judge(&using(bytes, restarts), &view);
+        assert_eq!(finding.line(), expected);
+        let percent = finding.measures.iter().find(|measure| measure.key == "memory_percent");
+        let percent = percent.map(|measure| (measure.value * 100.0).round());
+        assert_eq!(percent, Some((bytes - droppable) as f64 / 2e5));
+    }
+    let unlimited = Unit { memory_max: None, ..using(1_900_000_000, 0) };
+    let finding = judge(&unlimited, &view(Role::Gateway, Growth::default()));
+    assert!(finding.measures.iter().all(|measure| measure.key != "memory_percent"));
+}
+
+#[test]
+fn the_cache_that_can_go_is_read() {
+    for (stat, expected) in [
+        ("anon 5\nfile 7\ninactive_file 4096\nactive_file 1\n", 4096),
+        ("inactive_file x\n", 0),
+        ("", 0),
+    ] {
+        assert_eq!(super::judge::droppable(stat), expected);
     }
 }
 
