@@ -56,6 +56,26 @@ fn every_check_stands_in_the_page() {
     }
 }
 
+/// What a watch does at once, and what it looks at seldom, stand in the table and in the page.
+#[test]
+fn what_a_watch_does_with_each_check_stands_in_the_page() {
+    let page = page("claw-health.1");
+    let names = |from: &str, to: &str| -> BTreeSet<String> {
+        let part = page.split(from).nth(1).unwrap().split(to).next().unwrap();
+        let words = part.split([' ', ',', '\n', '(']).filter(|word| !word.starts_with('.'));
+        words.map(str::to_owned).collect()
+    };
+    let told_at_once = names("\n.Cm fail\nof\n", "is a fact");
+    let told_seldom = names("\nThe checks\n.Cm workspace\n", "are looked at no more often");
+    for record in run(tool("claw-health").args(["--list", "--format", "json"])).records() {
+        let name = record["subject"].as_str().unwrap().strip_prefix("check:").unwrap();
+        let is_sure = record["data"]["is_sure"].as_bool().unwrap();
+        assert_eq!(told_at_once.contains(name), is_sure, "{name}");
+        let is_seldom = record["data"]["every_seconds"].is_u64();
+        assert_eq!(told_seldom.contains(name) || name == "workspace", is_seldom, "{name}");
+    }
+}
+
 #[test]
 fn d11_the_verbs_of_help_are_those_of_the_page() {
     let help = Command::new(project().join("scripts/deploy")).arg("help").output().unwrap();

@@ -29,7 +29,7 @@ pub(crate) struct Guard;
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        locked().end();
+        end_all();
     }
 }
 
@@ -102,8 +102,13 @@ fn group(child: &Child) -> Option<Pid> {
     i32::try_from(child.id()).ok().map(Pid::from_raw)
 }
 
+/// Ends all groups; none is started any more.
+pub(crate) fn end_all() {
+    locked().end();
+}
+
 /// The signals by which people and systemd end a process, but for those that this one ignores.
-fn deadly() -> Vec<c_int> {
+pub(crate) fn deadly() -> Vec<c_int> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
     let all = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
     all.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect()

@@ -77,6 +77,8 @@ pub(crate) struct Host {
     pub(crate) monitor_unit: String,
     root: Option<PathBuf>,
     owner: OnceLock<Owner>,
+    /// Is the owner the same at each look: named, or whoever asks?
+    is_owner_fixed: bool,
     managers: [OnceLock<Result<Manager, String>>; 2],
     gateway_url: Option<String>,
     workspace: Option<PathBuf>,
@@ -101,6 +103,8 @@ impl Host {
             monitor_unit: place.monitor_unit.clone(),
             root: place.root.clone(),
             owner: OnceLock::new(),
+            is_owner_fixed: place.user.is_some()
+                || place.root.is_none() && !nix::unistd::geteuid().is_root(),
             managers: [const { OnceLock::new() }; 2],
             gateway_url: place.gateway_url.clone(),
             workspace: place.workspace.clone(),
@@ -284,6 +288,26 @@ impl Host {
         openat2(folder, path, how)
     }
 
+    /// The same box for another look. Nothing is kept that may have changed since, such as a
+    /// connection, or one that could not be had.
+    pub(crate) fn anew(&self) -> Self {
+        let mut host = Self {
+            name: String::new(),
+            gateway_unit: self.gateway_unit.clone(),
+            monitor_unit: self.monitor_unit.clone(),
+            root: self.root.clone(),
+            owner: if self.is_owner_fixed { self.owner.clone() } else { OnceLock::new() },
+            is_owner_fixed: self.is_owner_fixed,
+            managers: [const { OnceLock::new() }; 2],
+            gateway_url: self.gateway_url.clone(),
+            workspace: self.workspace.clone(),
+            backups: self.backups.clone(),
+            state: self.state.clone(),
+        };
+        host.name = host.find_name();
+        host
+    }
+
     /// What a check remembered of its last look; nothing where there was none, or where it was of
     /// another version.
     pub(crate) fn recall(&self, name: &str) -> Option<Value> {
@@ -308,7 +332,8 @@ impl Host {
             .map_err(|error| format!("cannot write '{}': {error}", file.display()))
     }
 
-    fn memory_file(&self, name: &str) -> PathBuf {
+    /// Where something is remembered.
+    pub(crate) fn memory_file(&self, name: &str) -> PathBuf {
         self.state
             .get_or_init(|| owner::state_folder(self))
             .join("health")

@@ -1,13 +1,14 @@
 //! Looking at many things side by side, each within its own time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::checks::{Found, Needs};
+use crate::args::Args;
+use crate::checks::{Check, Found, Needs};
 use crate::finding::Finding;
 use crate::host::Host;
 use crate::settings::Settings;
@@ -44,29 +45,50 @@ impl Deref for Look {
     }
 }
 
-/// Looks at every target, and hands over what was found there, in the order of the targets.
-///
-/// Checks that may wait run beside the others, and beside each other as soon as one really waits. One
-/// that takes longer than its time is given up: what it was to find is unknown, and nobody waits.
-pub(crate) fn look<E>(
-    host: &Arc<Host>,
-    settings: &Arc<Settings>,
-    targets: &[Target],
+/// How looks are made, one after the other.
+#[derive(Clone, Debug)]
+pub(crate) struct Looker {
+    settings: Arc<Settings>,
     timeout: Duration,
-    mut found: impl FnMut(&Target, Vec<Finding>) -> Result<(), E>,
-) -> Result<(), E> {
-    let looks: Vec<_> = targets
-        .iter()
-        .map(|target| Job {
-            run: target.check.run,
-            needs: target.check.needs,
+    begun: Arc<Mutex<HashSet<Begun>>>,
+}
+
+/// A check and its operand, that are being looked at.
+type Begun = (&'static str, String);
+
+impl Looker {
+    /// One that looks as it was asked to.
+    pub(crate) fn new(args: &Args) -> Self {
+        Self { settings: Arc::clone(&args.settings), timeout: args.timeout, begun: Arc::default() }
+    }
+
+    /// Looks at every target, and hands over what was found there, in the order of the targets.
+    ///
+    /// Checks that may wait run beside the others, and beside each other as soon as one really waits.
+    /// One that takes longer than its time is given up: what it was to find is unknown, and nobody
+    /// waits. As long as it does not end it is not begun once more.
+    pub(crate) fn look<E>(
+        &self,
+        host: &Arc<Host>,
+        targets: &[Target],
+        found: impl FnMut(&Target, Vec<Finding>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let job = |target: &Target| Job {
+            check: target.check,
+            looker: self.clone(),
             host: Arc::clone(host),
-            settings: Arc::clone(settings),
             operand: target.operand.clone(),
             subject: target.subject(),
-            timeout,
-        })
-        .collect();
+        };
+        look(targets, targets.iter().map(job).collect(), found)
+    }
+}
+
+fn look<E>(
+    targets: &[Target],
+    looks: Vec<Job>,
+    mut found: impl FnMut(&Target, Vec<Finding>) -> Result<(), E>,
+) -> Result<(), E> {
     let waits = |number: &usize| targets[*number].check.waits;
     let (mut waiting, at_once): (Vec<_>, Vec<_>) = (0..targets.len()).partition(waits);
     // What waits longest is begun first: for programs, then for the gateway and systemd.
@@ -97,30 +119,34 @@ pub(crate) fn look<E>(
 /// A look that was not made yet.
 #[derive(Clone)]
 struct Job {
-    run: fn(&Look) -> Found,
-    needs: Needs,
+    check: &'static Check,
+    looker: Looker,
     host: Arc<Host>,
-    settings: Arc<Settings>,
     operand: String,
     subject: String,
-    timeout: Duration,
 }
 
 impl Job {
     /// Looks. A check that panics has failed, and the others have not.
     fn run(&self) -> Found {
-        if !self.host.is_running() && self.needs.a_running_host() {
+        if !self.host.is_running() && self.check.needs.a_running_host() {
             return Err("it needs a running host, and this is a tree of files".to_owned());
+        }
+        let key = (self.check.name, self.operand.clone());
+        if !locked(&self.looker.begun).insert(key.clone()) {
+            return Err("an earlier look has not come to its end".to_owned());
         }
         let look = Look {
             host: Arc::clone(&self.host),
-            settings: Arc::clone(&self.settings),
+            settings: Arc::clone(&self.looker.settings),
             operand: self.operand.clone(),
-            deadline: Instant::now() + self.timeout,
+            deadline: Instant::now() + self.looker.timeout,
             subject: self.subject.clone(),
         };
-        catch_unwind(AssertUnwindSafe(|| (self.run)(&look)))
-            .unwrap_or_else(|_| Err("the check itself failed".to_owned()))
+        let found = catch_unwind(AssertUnwindSafe(|| (self.check.run)(&look)))
+            .unwrap_or_else(|_| Err("the check itself failed".to_owned()));
+        locked(&self.looker.begun).remove(&key);
+        found
     }
 }
 
@@ -158,7 +184,7 @@ impl SideBySide {
         let started = thread::Builder::new().stack_size(STACK_BYTES).spawn(move || {
             while let Some((number, job)) = next(&queue) {
                 // Nobody listens any more once everything was handed over.
-                let _ = sender.send((number, Event::Begun(job.timeout)));
+                let _ = sender.send((number, Event::Begun(job.looker.timeout)));
                 let _ = sender.send((number, Event::Done(job.run())));
             }
         });

@@ -12,18 +12,21 @@ mod getent;
 mod git;
 mod groups;
 mod host;
+mod interval;
 mod journalctl;
 mod kernel_clock;
 mod look;
 mod network;
 mod owner;
 mod performance;
+mod plan;
 mod processes;
 mod remedy;
 mod run;
 mod settings;
 mod systemd;
 mod target;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use time::UtcOffset;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::record::{Record, Severity, Status};
@@ -17,11 +18,13 @@ pub struct Style {
     /// The width of the terminal, where messages are broken between words; remedies never are, as
     /// they are there to be copied.
     pub width: Option<usize>,
+    /// With the time of day before it, in UTC: for records that come one by one.
+    pub time: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { colour: false, subject_width: 32, width: None }
+        Self { colour: false, subject_width: 32, width: None, time: false }
     }
 }
 
@@ -43,11 +46,14 @@ impl Style {
         let status = record.status.to_string();
         let subject = shown(&record.subject);
         let mut text = String::new();
+        let time = if self.time { time_of_day(record) } else { String::new() };
+        text.push_str(&time);
         self.paint(&mut text, colour(record), &status);
         let gap = STATUS_WIDTH.saturating_sub(status.width()).max(1);
         let message = shown(&record.message);
-        let indent = STATUS_WIDTH + self.subject_width + 2;
-        let pad = indent.saturating_sub(STATUS_WIDTH + subject.width());
+        let before = time.width() + STATUS_WIDTH;
+        let indent = before + self.subject_width + 2;
+        let pad = indent.saturating_sub(before + subject.width());
         // Writing to a string does not fail.
         let _ = write!(text, "{:gap$}{subject}", "");
         let mut lines = wrapped(&message, self.width.map(|width| width.saturating_sub(indent)));
@@ -65,7 +71,7 @@ impl Style {
             let _ = writeln!(text, "{:indent$}{line}", "");
         }
         if let Some(remedy) = &record.remedy {
-            text.push_str(&" ".repeat(STATUS_WIDTH));
+            text.push_str(&" ".repeat(before));
             self.paint(&mut text, DIM, &format!("→ {}", shown(remedy)));
             text.push('\n');
         }
@@ -81,6 +87,12 @@ impl Style {
             text.push_str(words);
         }
     }
+}
+
+/// `03:14:15Z `
+fn time_of_day(record: &Record) -> String {
+    let (hour, minute, second) = record.time.to_offset(UtcOffset::UTC).to_hms();
+    format!("{hour:02}:{minute:02}:{second:02}Z ")
 }
 
 /// The text in pieces no wider than `width`, broken between words where that can be.
@@ -158,12 +170,18 @@ mod tests {
         let source = Source::on("t", "h".into());
         let mut record = source.record("check", "disk:/", Status::Warn, "81 % used");
         record.remedy = Some("prune".into());
-        let plain = Style { colour: false, subject_width: 10, width: None };
+        let plain = Style { subject_width: 10, ..Style::default() };
         assert_eq!(plain.lines(&record), "warn    disk:/      81 % used\n        → prune\n");
-        let coloured = Style { colour: true, subject_width: 10, width: None };
+        let coloured = Style { colour: true, ..plain };
         assert_eq!(
             coloured.lines(&record),
             "\x1b[33mwarn\x1b[0m    disk:/      81 % used\n        \x1b[2m→ prune\x1b[0m\n"
+        );
+        record.time = time::macros::datetime!(2026-11-22 05:14:15 +02:00);
+        let timed = Style { time: true, ..plain };
+        assert_eq!(
+            timed.lines(&record),
+            "03:14:15Z warn    disk:/      81 % used\n                  → prune\n"
         );
     }
 
@@ -173,7 +191,7 @@ mod tests {
         let message = "81.2 % of 40.0 GB in use, 7.5 GB available; limit 80 %";
         let mut record = source.record("check", "disk:/", Status::Warn, message);
         record.remedy = Some("find what grew: du -xh '/' | sort -h | tail".into());
-        let narrow = Style { colour: false, subject_width: 6, width: Some(40) };
+        let narrow = Style { subject_width: 6, width: Some(40), ..Style::default() };
         assert_eq!(
             narrow.lines(&record),
             "warn    disk:/  81.2 % of 40.0 GB in\n                use, 7.5 GB available;\n                \

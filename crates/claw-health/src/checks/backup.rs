@@ -28,6 +28,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::OpenClaw,
     waits: true,
     runs_programs: false,
+    every_seconds: 600,
+    is_sure: true,
     run,
 };
 

@@ -23,6 +23,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Running,
     waits: false,
     runs_programs: false,
+    every_seconds: 0,
+    is_sure: false,
     run,
 };
 

@@ -19,6 +19,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Running,
     waits: true,
     runs_programs: true,
+    every_seconds: 0,
+    is_sure: false,
     run,
 };
 

@@ -38,6 +38,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Gateway,
     waits: true,
     runs_programs: false,
+    every_seconds: 0,
+    is_sure: false,
     run,
 };
 

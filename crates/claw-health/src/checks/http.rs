@@ -35,6 +35,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Running,
     waits: true,
     runs_programs: false,
+    every_seconds: 0,
+    is_sure: false,
     run,
 };
 

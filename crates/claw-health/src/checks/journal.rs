@@ -26,6 +26,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Files,
     waits: true,
     runs_programs: false,
+    every_seconds: 600,
+    is_sure: false,
     run,
 };
 

@@ -15,6 +15,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::OpenClaw,
     waits: true,
     runs_programs: false,
+    every_seconds: 0,
+    is_sure: true,
     run,
 };
 

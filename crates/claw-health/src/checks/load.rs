@@ -22,6 +22,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Files,
     waits: false,
     runs_programs: false,
+    every_seconds: 0,
+    is_sure: false,
     run,
 };
 

@@ -84,6 +84,11 @@ pub(crate) struct Check {
     pub(crate) waits: bool,
     /// Does it run other programs, which take longer than most answers?
     pub(crate) runs_programs: bool,
+    /// How often a monitor looks at it, unless it is told otherwise: what changes slowly, or costs
+    /// much, is looked at seldom. 0 is as often as it looks at all.
+    pub(crate) every_seconds: u64,
+    /// Is a failure that it tells of a fact, which no second look need confirm?
+    pub(crate) is_sure: bool,
     /// Looks. An error is the reason why it could not.
     pub(crate) run: fn(&Look) -> Found,
 }

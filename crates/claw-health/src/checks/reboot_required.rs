@@ -17,6 +17,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Files,
     waits: false,
     runs_programs: false,
+    every_seconds: 600,
+    is_sure: true,
     run,
 };
 

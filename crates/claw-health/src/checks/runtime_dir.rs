@@ -20,6 +20,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Systemd,
     waits: false,
     runs_programs: false,
+    every_seconds: 0,
+    is_sure: true,
     run,
 };
 

@@ -25,6 +25,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Files,
     waits: false,
     runs_programs: false,
+    every_seconds: 3600,
+    is_sure: true,
     run,
 };
 

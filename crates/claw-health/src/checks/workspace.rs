@@ -29,6 +29,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::OpenClaw,
     waits: true,
     runs_programs: true,
+    every_seconds: 300,
+    is_sure: false,
     run,
 };
 

@@ -3,6 +3,7 @@
 use claw_record::{Record, Source, Status};
 
 use crate::checks::{self, Find};
+use crate::finding::span;
 use crate::settings::{Default, Setting};
 
 /// One check a paragraph: its target, what it is about, and its settings.
@@ -11,6 +12,13 @@ pub(super) fn text() -> String {
     for check in checks::ALL {
         let target = spelling(check);
         text.push_str(&format!("{target:<28}{}\n", check.about));
+        if check.every_seconds > 0 {
+            let every = span(check.every_seconds as f64);
+            text.push_str(&format!(
+                "  {:<36}watched every {every}, not more often\n",
+                "--interval"
+            ));
+        }
         for setting in check.settings {
             let flag = format!("--{} {}", setting.name, setting.unit.to_uppercase());
             text.push_str(&format!("  {flag:<36}{}{}\n", setting.about, default(setting)));
@@ -29,6 +37,10 @@ pub(super) fn records(source: &Source) -> impl Iterator<Item = Record> {
             Default::Number(number) => (setting.name.to_owned(), number.into()),
             Default::Text(text) => (setting.name.to_owned(), text.into()),
         });
+        record.data.insert("is_sure".into(), check.is_sure.into());
+        if check.every_seconds > 0 {
+            record.data.insert("every_seconds".into(), check.every_seconds.into());
+        }
         record.data.insert("settings".into(), serde_json::Value::Object(settings.collect()));
         record
     })

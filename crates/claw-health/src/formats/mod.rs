@@ -109,12 +109,8 @@ impl Writer {
                 let text = nagios::text(self.worst, self.counts, &self.kept, self.failing);
                 self.output.piece(text.as_bytes())?;
             }
-            Format::Openmetrics => {
-                let text = prometheus::text(&self.kept, prometheus::Dialect::Open);
-                self.output.piece(text.as_bytes())?;
-            }
-            Format::Textfile => {
-                let text = prometheus::text(&self.kept, prometheus::Dialect::Classic);
+            Format::Openmetrics | Format::Textfile => {
+                let text = metrics(self.format, &self.kept);
                 self.output.piece(text.as_bytes())?;
             }
         }
@@ -173,9 +169,18 @@ impl Writer {
     }
 }
 
+/// Findings as metrics, in one of the two formats that are.
+pub(crate) fn metrics(format: Format, findings: &[(&'static str, Finding)]) -> String {
+    let dialect = match format {
+        Format::Openmetrics => prometheus::Dialect::Open,
+        _ => prometheus::Dialect::Classic,
+    };
+    prometheus::text(findings, dialect)
+}
+
 /// Replaces the file that a path leads to, and nothing but a file. A new one is readable for all, as
 /// the collectors of metrics run as other users; an old one keeps its mode.
-fn replace_output(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_output(path: &Path, content: &[u8]) -> io::Result<()> {
     const MODE: u32 = 0o644;
     let (file, mode) = match std::fs::metadata(path) {
         Ok(meta) if meta.is_file() => (path.canonicalize()?, meta.permissions().mode() & 0o777),

@@ -39,6 +39,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Systemd,
     waits: true,
     runs_programs: false,
+    every_seconds: 0,
+    is_sure: true,
     run,
 };
 

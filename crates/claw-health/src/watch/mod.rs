@@ -1,0 +1,215 @@
+//! One look after the other, and what changes from one to the next.
+//!
+//! The loop here waits for what comes and is never held up by a look, which another thread makes; so
+//! it can end at once, and tell the service manager that looks are really made. All times are of the
+//! clock that counts a suspended box's time as well and that nobody sets; only records tell another.
+
+mod change;
+mod events;
+mod looking;
+mod metrics;
+mod moment;
+mod notify;
+mod overview;
+mod records;
+mod schedule;
+mod state;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use claw_record::{Complaint, Outcome, complain};
+
+pub(crate) use change::Confirm;
+
+use crate::args::{Args, Format};
+use crate::groups;
+use crate::host::Host;
+use events::{Event, Events};
+use looking::{Looked, Looking, Order};
+use metrics::Metrics;
+use moment::since_boot;
+use notify::Notify;
+use overview::Overview;
+use records::Records;
+use schedule::Schedule;
+
+/// Watches, until somebody asks for an end or nobody reads any more.
+pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
+    let _guard = groups::guard(false);
+    let host = Arc::new(Host::new(&args.place)?);
+    let report = match args.format {
+        Some(format @ (Format::Openmetrics | Format::Textfile)) => {
+            Report::Metrics(Metrics::new(args, format))
+        }
+        _ => Report::Records(Box::new(Records::new(args, &host)?)),
+    };
+    let events = Events::new(matches!(report, Report::Records(_)))?;
+    let mut monitor = Monitor {
+        schedule: Schedule::new(since_boot(), every, args.interval.iter().copied().collect()),
+        looking: Looking::start(args)?,
+        overview: Overview::new(since_boot(), every),
+        notify: Notify::new(),
+        longest_look: args.timeout * 2 + Duration::from_secs(5),
+        begun: None,
+        is_late: false,
+        report,
+        events,
+        host,
+    };
+    let watched = monitor.watch();
+    monitor.notify.stopping();
+    if watched? == Event::Stop {
+        monitor.report.end();
+    }
+    Ok(Outcome::Well)
+}
+
+struct Monitor {
+    /// The box as it was at first, from which it is seen anew for each look.
+    host: Arc<Host>,
+    schedule: Schedule,
+    looking: Looking,
+    /// When the look began that is being made.
+    begun: Option<Duration>,
+    /// A look that takes longer hangs.
+    longest_look: Duration,
+    is_late: bool,
+    overview: Overview,
+    report: Report,
+    events: Events,
+    notify: Notify,
+}
+
+/// For whom the monitor looks.
+enum Report {
+    Records(Box<Records>),
+    Metrics(Metrics),
+}
+
+impl Monitor {
+    /// Goes on until there is a reason to end.
+    fn watch(&mut self) -> Result<Event, Complaint> {
+        loop {
+            let now = since_boot();
+            if self.begun.is_none() && self.schedule.next() <= now {
+                self.begin(now)?;
+            }
+            self.live(now)?;
+            match self.events.wait(self.next(now), &self.looking.ready)? {
+                Event::Time => {}
+                Event::Looked => {
+                    let looked = self.looking.take()?;
+                    if !self.hear(looked)? {
+                        return Ok(Event::Unread);
+                    }
+                }
+                end @ (Event::Stop | Event::Unread) => return Ok(end),
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Duration) -> Result<(), Complaint> {
+        self.begun = Some(now);
+        self.looking.order(Order {
+            host: self.host.anew(),
+            resting: self.schedule.resting(now),
+            in_trouble: self.report.in_trouble(),
+        })
+    }
+
+    /// Hears a look, and tells of it; false where nobody listens any more.
+    fn hear(&mut self, looked: Looked) -> Result<bool, Complaint> {
+        let now = since_boot();
+        let took = now.saturating_sub(self.begun.take().unwrap_or(now));
+        self.is_late = false;
+        self.overview.see(&looked);
+        let is_heard = self.report.hear(&looked, &self.overview, now)?;
+        for check in &looked.checks {
+            if !looked.resting.contains(check.name) {
+                self.schedule.looked(check, now, self.report.is_open(check.name));
+            }
+        }
+        self.schedule.keep(&looked.checks.iter().map(|check| check.name).collect(), now);
+        self.notify.looked(&self.overview.status(took));
+        Ok(is_heard)
+    }
+
+    /// Shows that it lives, as long as looks come to their end.
+    fn live(&mut self, now: Duration) -> Result<(), Complaint> {
+        if self.begun.is_some_and(|begun| begun + self.longest_look <= now) {
+            if !self.is_late {
+                let span = self.longest_look.as_secs();
+                complain("claw-health", &format!("a look has not come to its end for {span} s"));
+                self.is_late = true;
+            }
+            return Ok(());
+        }
+        self.notify.live(now);
+        self.report.live(&self.overview, now)
+    }
+
+    /// When there is something to do, whatever comes before.
+    fn next(&self, now: Duration) -> Duration {
+        let signs = [self.notify.next(), self.report.next()];
+        let signs = signs.into_iter().flatten().min().filter(|_| !self.is_late);
+        let work = match self.begun {
+            None => Some(self.schedule.next()),
+            Some(begun) => Some(begun + self.longest_look).filter(|_| !self.is_late),
+        };
+        /// Nothing to wait for but the look that hangs.
+        const IDLE: Duration = Duration::from_secs(3600);
+        signs.into_iter().chain(work).min().unwrap_or(now + IDLE)
+    }
+}
+
+impl Report {
+    fn hear(
+        &mut self,
+        looked: &Looked,
+        overview: &Overview,
+        now: Duration,
+    ) -> Result<bool, Complaint> {
+        match self {
+            Self::Records(records) => records.hear(looked, overview, now),
+            Self::Metrics(metrics) => {
+                metrics.write(overview);
+                Ok(true)
+            }
+        }
+    }
+
+    fn live(&mut self, overview: &Overview, now: Duration) -> Result<(), Complaint> {
+        match self {
+            Self::Records(records) => records.live(overview, now),
+            Self::Metrics(_) => Ok(()),
+        }
+    }
+
+    fn next(&self) -> Option<Duration> {
+        match self {
+            Self::Records(records) => records.next(),
+            Self::Metrics(_) => None,
+        }
+    }
+
+    fn is_open(&self, check: &str) -> bool {
+        match self {
+            Self::Records(records) => records.is_open(check),
+            Self::Metrics(_) => false,
+        }
+    }
+
+    fn in_trouble(&self) -> Vec<String> {
+        match self {
+            Self::Records(records) => records.in_trouble(),
+            Self::Metrics(_) => Vec::new(),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Self::Records(records) = self {
+            records.end();
+        }
+    }
+}
