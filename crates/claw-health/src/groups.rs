@@ -64,8 +64,11 @@ fn watch(mut signals: Signals) {
     }
 }
 
-/// Starts a program in a group of its own.
+/// Starts a program in a group of its own, which cannot speak for this one to the service manager.
 pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"] {
+        command.env_remove(name);
+    }
     // Until the group is in the list, nobody goes through it.
     let mut groups = locked();
     if groups.is_over {

@@ -253,3 +253,63 @@ fn next(queue: &Mutex<VecDeque<(usize, Job)>>) -> Option<(usize, Job)> {
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::checks::Find;
+
+    /// Hangs until somebody takes the folder away that is its operand.
+    static HANGS: Check = Check {
+        name: "hangs",
+        about: "",
+        operand: "",
+        settings: &[],
+        find: Find::Asked,
+        needs: Needs::Files,
+        waits: true,
+        runs_programs: false,
+        every_seconds: 0,
+        is_sure: false,
+        run: |look| {
+            while std::path::Path::new(&look.operand).exists() {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Ok(vec![Finding::pass(look.subject(), "it came to its end")])
+        },
+    };
+
+    /// A monitor would else have one thread more at each look.
+    #[test]
+    fn what_hangs_is_not_begun_once_more_until_it_ends() {
+        let place = Args::parse_from(["test", "--root", "/"]).place;
+        let host = Arc::new(Host::new(&place).unwrap());
+        let looker = Looker {
+            settings: Arc::default(),
+            timeout: Duration::from_millis(50),
+            begun: Arc::default(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let operand = folder.path().display().to_string();
+        let targets = [Target { check: &HANGS, operand }];
+        let look = || {
+            let mut said = Vec::new();
+            let keep = |_: &Target, found: Vec<Finding>| {
+                said.extend(found.iter().map(Finding::line));
+                Ok::<_, ()>(())
+            };
+            looker.look(&host, &targets, keep).unwrap();
+            said
+        };
+        assert_eq!(look(), ["unknown WARNING no result within 0.05 s"]);
+        let early = "unknown WARNING an earlier look has not come to its end";
+        assert_eq!([look(), look()], [[early], [early]]);
+        drop(folder);
+        while !locked(&looker.begun).is_empty() {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(look(), ["pass INFO it came to its end"]);
+    }
+}

@@ -2,10 +2,13 @@
 //!
 //! Where nobody asked for it, nothing is said.
 
+use std::ffi::OsStr;
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::os::unix::process::parent_id;
 use std::time::Duration;
-
-use sd_notify::NotifyState::{Ready, Status, Stopping, Watchdog};
 
 /// What the service manager is told.
 #[derive(Debug)]
@@ -28,9 +31,9 @@ impl Notify {
     pub(super) fn looked(&mut self, status: &str) {
         if !self.is_ready {
             self.is_ready = true;
-            tell(&[Ready]);
+            tell("READY=1");
         }
-        tell(&[Status(status)]);
+        tell(&format!("STATUS={status}"));
     }
 
     /// The monitor lives, which is said often enough and no more often.
@@ -38,7 +41,7 @@ impl Notify {
         if let Some(every) = self.every
             && self.next <= now
         {
-            tell(&[Watchdog]);
+            tell("WATCHDOG=1");
             self.next = now + every;
         }
     }
@@ -50,7 +53,7 @@ impl Notify {
 
     /// The monitor ends.
     pub(super) fn stopping(&self) {
-        tell(&[Stopping]);
+        tell("STOPPING=1");
     }
 }
 
@@ -65,9 +68,21 @@ fn watchdog(microseconds: Option<u64>, watched: Option<u64>, ours: [u64; 2]) -> 
     microseconds.filter(|count| is_ours && *count > 1).map(|count| Duration::from_micros(count / 2))
 }
 
-fn tell(states: &[sd_notify::NotifyState]) {
+/// Says a line as `sd_notify(3)` does.
+fn tell(line: &str) {
     // A manager that cannot be told has other means to find out.
-    let _ = sd_notify::notify(states);
+    let _ = std::env::var_os("NOTIFY_SOCKET").map(|path| send(&path, line));
+}
+
+fn send(path: &OsStr, line: &str) -> io::Result<usize> {
+    let address = match path.as_bytes() {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        _ => SocketAddr::from_pathname(path)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    // One that does not listen must not hold the monitor.
+    socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+    socket.send_to_addr(line.as_bytes(), &address)
 }
 
 #[cfg(test)]

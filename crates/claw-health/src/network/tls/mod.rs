@@ -4,7 +4,8 @@ mod certificate;
 mod witness;
 
 use std::io::{self, ErrorKind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -97,17 +98,23 @@ fn failure(error: &io::Error, socket: &Socket, clocks: &Clocks) -> Failure {
 }
 
 /// The root certificates of this box. To read them takes longer than all else that a probe does,
-/// so that only those read them who need them, and only once.
+/// so that only those read them who need them, and once an hour: they may change while a monitor runs.
 fn roots() -> Result<Arc<RootCertStore>, Failure> {
-    static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-    let roots = ROOTS.get_or_init(|| {
+    const KEPT: Duration = Duration::from_secs(3600);
+    static ROOTS: Mutex<Option<(Instant, Arc<RootCertStore>)>> = Mutex::new(None);
+    // No thread panics while it holds the lock, so it is never poisoned.
+    let mut kept = ROOTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let fresh = kept.as_ref().filter(|(read, roots)| read.elapsed() < KEPT && !roots.is_empty());
+    let roots = fresh.map(|(_, roots)| Arc::clone(roots)).unwrap_or_else(|| {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
+        let roots = Arc::new(roots);
+        *kept = Some((Instant::now(), Arc::clone(&roots)));
+        roots
     });
     if roots.is_empty() {
         let why = "this box has no root certificates; install ca-certificates";
         return Err(Failure::Tls(why.to_owned()));
     }
-    Ok(Arc::clone(roots))
+    Ok(roots)
 }
