@@ -6,5 +6,5 @@ status() {
 	[ -z "$arguments" ] || complain "status takes no argument but --user NAME"
 	need_systemd
 	find_owner
-	exec "$health" --user "$owner" "unit:user/$gateway" "unit:system/$monitor" gateway linger last_crash backup
+	exec "$health" --user "$owner" "unit:user/$gateway" "unit:system/$monitor" gateway linger last-crash backup
 }

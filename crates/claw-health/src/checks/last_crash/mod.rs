@@ -39,6 +39,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::OpenClaw,
     waits: true,
     runs_programs: true,
+    every_seconds: 600,
+    is_sure: true,
     run,
 };
 
