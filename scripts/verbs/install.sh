@@ -166,6 +166,7 @@ parts() {
 	sed "s|@memory_max@|$memory_max|; s|@cpu_quota@|$cpu_quota|" "$here/units/openclaw-gateway.conf" >"$stage/drop-in"
 	part file 0644 "$stage/drop-in" "$drop_in"
 	[ "$unit_file" ] || return 0
+	part folder 0700 - /etc/claw/credentials
 	sed "s|@prefix@|$prefix|" "$here/units/openclaw-agent-monitor.service" >"$stage/unit"
 	part file 0644 "$stage/unit" "$unit_file"
 }
@@ -202,43 +203,37 @@ put_parts() {
 	done <"$stage/parts"
 }
 
-# Is a service to be left as a person stopped it?
-is_left_stopped() {
-	is_listed "started $1" || return 1
-	case $(control "$1" is-enabled "$(unit "$1")" 2>/dev/null) in
-	disabled | masked) say "the $1 was stopped by a person and stays so: deploy start $1" ;;
-	*) return 1 ;;
-	esac
-}
-
 set_up_gateway() {
-	if ! user_manager_runs; then
-		# A dry run has not started it.
-		if [ "$dry_run" ] && [ -e "$home/.config/systemd/user/$gateway" ]; then
-			run_control gateway start "$gateway"
-		else
-			failed "cannot start the gateway: the user manager of $owner does not run"
+	if user_manager_runs; then
+		reload gateway
+		forget 'stale gateway'
+		if [ "$(property gateway LoadState)" = not-found ]; then
+			warn "$owner has no $gateway yet: as $owner: openclaw gateway install"
+		elif ! is_left_stopped gateway; then
+			start_for_good gateway
 		fi
-	elif reload gateway && [ "$(property gateway LoadState)" = not-found ]; then
-		warn "$owner has no $gateway yet: as $owner: openclaw gateway install"
-	else
-		is_left_stopped gateway || start_for_good gateway
+	elif [ "$dry_run" ] && [ -e "$home/.config/systemd/user/$gateway" ]; then
+		# Once the manager runs, which a dry run has not started.
+		run_control gateway start "$gateway"
+	elif [ ! "$dry_run" ]; then
+		failed "cannot start the gateway: the user manager of $owner does not run"
 	fi
 }
 
 set_up_monitor() {
+	was_active=$(property monitor ActiveState)
 	reload monitor
-	if ! is_left_stopped monitor; then
-		if is_listed 'stale monitor' && [ "$(property monitor ActiveState)" = active ]; then
-			try_control monitor restart "$monitor" || warn 'the monitor does not restart: deploy logs'
-		fi
-		start_for_good monitor
+	if is_listed 'stale monitor' && [ "$was_active" = active ]; then
+		try_control monitor restart "$monitor" || warn 'the monitor does not restart: deploy logs'
 	fi
-	[ "$dry_run" ] || forget 'stale monitor'
+	forget 'stale monitor'
+	is_left_stopped monitor || start_for_good monitor
 }
 
+# Has a manager read what was put in, where it has not yet.
 reload() { # SERVICE
-	if [ "$(property "$1" NeedDaemonReload)" = yes ]; then run_control "$1" daemon-reload; fi
+	if ! is_listed "stale $1" && { [ ! "$dry_run" ] || [ "$changes" -eq 0 ]; }; then return; fi
+	run_control "$1" daemon-reload
 }
 
 # Is a service to be left as a person stopped it?
@@ -253,10 +248,10 @@ is_left_stopped() { # SERVICE
 # Now and at boot.
 start_for_good() { # SERVICE
 	if [ "$(control "$1" is-enabled "$(unit "$1")" 2>/dev/null)" != enabled ]; then
-		[ "$dry_run" ] || list "enabled $1"
+		list "enabled $1"
 		run_control "$1" --quiet enable "$(unit "$1")"
 	fi
-	[ "$dry_run" ] || list "started $1"
+	list "started $1"
 	if [ "$(property "$1" ActiveState)" != active ]; then
 		[ "$dry_run" ] || control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :
 		try_control "$1" start "$(unit "$1")" || warn "the $1 does not start: deploy logs"

@@ -2,8 +2,8 @@
 # ledger.sh - what install put in: a line a path, written before the path is made
 #
 # Lines are `folder PATH`, `file PATH`, `link PATH`, `settings PATH`, and three of services: `enabled SERVICE`, which was
-# not; `started SERVICE`, which a person has stopped where it is disabled now; `stale monitor`, which does not yet run
-# what was put in.
+# not; `started SERVICE`, which a person has stopped where it is disabled now; `stale SERVICE`, whose manager does not
+# yet know what was put in.
 
 changes=0
 made=
@@ -25,11 +25,11 @@ is_listed() { # LINE
 }
 
 list() { # LINE
-	is_listed "$1" || printf '%s\n' "$1" >>"$ledger" || complain "cannot write '$ledger'"
+	[ "$dry_run" ] || is_listed "$1" || printf '%s\n' "$1" >>"$ledger" || complain "cannot write '$ledger'"
 }
 
 forget() { # LINE
-	is_listed "$1" || return 0
+	if [ "$dry_run" ] || ! is_listed "$1"; then return; fi
 	grep -vxF -e "$1" -- "$ledger" >"$ledger.claw-new" || :
 	mv -f -- "$ledger.claw-new" "$ledger" || complain "cannot write '$ledger'"
 }
@@ -72,26 +72,30 @@ run_control() {
 }
 
 # Makes a folder and those above it that are missing.
-make_folder() { # PATH
+make_folder() { # PATH MODE
 	[ ! -d "$1" ] || return 0
-	make_folder "$(dirname -- "$1")"
+	make_folder "$(dirname -- "$1")" 0755
 	case $made in
 	*"|$1|"*) return ;;
 	esac
 	# A dry run says it once.
 	made="$made|$1|"
-	step "make $1" new_folder "$1"
+	step "make $1" new_folder "$1" "$2"
 }
 
 new_folder() {
 	list "folder $1"
-	mkdir -m 0755 -- "$1" || complain "cannot make '$1'"
+	mkdir -m "$2" -- "$1" || complain "cannot make '$1'"
 }
 
-# Puts a file or a link where it is to be, whole or not at all; settings only where there are none.
+# Puts a file, a link or a folder where it is to be, whole or not at all; settings only where there are none.
 put() { # KIND MODE SOURCE TARGET
-	make_folder "$(dirname -- "$4")"
+	make_folder "$(dirname -- "$4")" 0755
 	case $1 in
+	folder)
+		make_folder "$4" "$2"
+		return
+		;;
 	link) [ "$(readlink -- "$4")" != "$3" ] || return 0 ;;
 	settings) [ ! -e "$4" ] || return 0 ;;
 	file) ! cmp -s -- "$3" "$4" || [ "$(stat -c %a -- "$4")" != "${2#0}" ] || return 0 ;;
@@ -100,6 +104,7 @@ put() { # KIND MODE SOURCE TARGET
 }
 
 put_anew() {
+	list 'stale gateway'
 	list 'stale monitor'
 	list "$1 $4"
 	if ! write_anew "$@" || ! mv -fT -- "$4.claw-new" "$4"; then complain "cannot write '$4'"; fi

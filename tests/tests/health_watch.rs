@@ -1,6 +1,10 @@
 //! claw-health that watches: what changes is told once, whatever comes between.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test, what is not there is the failure")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test, what is not there is the failure"
+)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -56,7 +56,7 @@ pub(crate) struct Args {
     pub(crate) format: Option<Format>,
 
     /// Where it is remembered what was changed; by default $STATE_DIRECTORY, then
-    /// ~/.local/state/claw
+    /// /var/lib/claw or ~/.local/state/claw
     #[arg(long, env = "CLAW_STATE", hide_env_values = true, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
 

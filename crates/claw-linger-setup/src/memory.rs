@@ -42,16 +42,22 @@ impl Store {
         }
     }
 
-    /// Remembers it: written beside and renamed. Where there is nothing to remember, the file goes.
+    /// Remembers it: written beside and renamed. Where there is nothing to remember, the file goes,
+    /// and its folder with the last one.
     pub(crate) fn remember(&self, memory: &Memory) -> Result<(), Complaint> {
+        let folder = self.file.parent().unwrap_or(Path::new("."));
         let write = || {
             if *memory == Memory::default() {
                 return match fs::remove_file(&self.file) {
                     Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-                    _ => Ok(()),
+                    Err(_) => Ok(()),
+                    Ok(()) => {
+                        // It stays where another user's is still in it.
+                        let _ = fs::remove_dir(folder);
+                        Ok(())
+                    }
                 };
             }
-            let folder = self.file.parent().unwrap_or(Path::new("."));
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             // The library makes it for its owner alone.
             let mut beside = beside(folder)?;
@@ -84,7 +90,8 @@ mod tests {
         let file = folder.path().join("state/linger-setup/dev.json");
         assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
         store.remember(&Memory::default()).unwrap();
-        assert!(!file.exists());
+        assert!(!file.parent().unwrap().exists());
+        fs::create_dir(file.parent().unwrap()).unwrap();
         fs::write(&file, "{").unwrap();
         assert!(store.recall().unwrap_err().to_string().starts_with("cannot read '"));
     }

@@ -78,7 +78,7 @@ fn find() -> Owner {
         .unwrap_or_else(|| current(me))
 }
 
-/// The folder where what was changed is remembered. Root's is in root's own home, whatever `HOME`
+/// The folder where what was changed is remembered. Root's is the monitor's, whatever `HOME`
 /// says: `sudo` may have left it pointing at a home that an agent can write.
 pub(crate) fn state_folder(said: Option<&Path>) -> PathBuf {
     let named = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -89,8 +89,10 @@ pub(crate) fn state_folder(said: Option<&Path>) -> PathBuf {
         return folder;
     }
     let me = geteuid();
-    let home = if me.is_root() { None } else { named("HOME") };
-    home.unwrap_or_else(|| current(me).home).join(".local/state/claw")
+    if me.is_root() {
+        return "/var/lib/claw".into();
+    }
+    named("HOME").unwrap_or_else(|| current(me).home).join(".local/state/claw")
 }
 
 fn current(me: Uid) -> Owner {
