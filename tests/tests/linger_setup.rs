@@ -287,6 +287,20 @@ fn s6_each_shell_finds_the_manager_however_it_was_come_by() {
     root(&host, &cure);
     assert_eq!(environment(&["--apply"]), "pass environment:/home/dev/.bashrc");
     assert_eq!(for_dev(&host, &["--remove"]).status, 0);
+    // A disk without room keeps what it has.
+    root(
+        &host,
+        "mount -t tmpfs -o size=8k,uid=1000 none /mnt; cp -p /root/before/.bashrc /mnt; \
+         cp /root/before/.profile /mnt; mount --bind /mnt /home/dev",
+    );
+    let tried = for_dev(&host, &["--apply"]);
+    assert_eq!(tried.status, 2, "{}", tried.stdout);
+    assert_eq!(remedy(&tried, "environment:/home/dev/.bashrc"), "df -h '/home/dev'");
+    assert_eq!(
+        root(&host, "cmp /home/dev/.bashrc /root/before/.bashrc; ls -A /home/dev"),
+        ".bashrc\n.profile\n"
+    );
+    root(&host, "umount -l /home/dev /mnt");
     assert_eq!(root(&host, "diff -r /home/dev /root/before"), "");
 }
 
@@ -321,6 +335,13 @@ fn s6_root_and_an_image_without_a_running_systemd_are_set_up_too() {
         host.reboot();
         expect(&for_dev(&host, &[]), 0, &all(["pass"; 5]), "the next boot");
         image("--remove", 0);
+        let without = format!(
+            "unshare -m sh -c 'mount -t tmpfs none /run/systemd && \
+             mount -t tmpfs none /usr/lib/systemd && exec /opt/bind/{TOOL} 2>&1' || echo $?"
+        );
+        let words = "claw-linger-setup: cannot set up anything: this box has no systemd, which runs \
+                     user services\n2\n";
+        assert_eq!(root(&host, &without), words);
         root(&host, "test ! -e /var/lib/systemd/linger/dev");
     }
 }

@@ -72,8 +72,16 @@ pub(crate) fn ask(owner: &Owner, job: Job, deadline: Instant) -> Result<Answer, 
     } else {
         work(owner, &job, deadline)
     };
+    // The user may have had a hand in the answer, and a file's name ends up in commands to type.
+    let files = match &answer {
+        Answer::Files(Files::Read(spots)) | Answer::Spots(spots) => &spots[..],
+        _ => &[],
+    };
     match answer {
         Answer::Trouble(why) => Err(why),
+        _ if !files.iter().all(|spot| environment::is_ours(owner, &spot.file)) => {
+            Err(format!("the files of {} were not told rightly", owner.name))
+        }
         answer => Ok(answer),
     }
 }

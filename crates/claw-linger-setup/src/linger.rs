@@ -6,9 +6,9 @@ use crate::act::Act;
 use crate::ground::Ground;
 use crate::plan::{State, World};
 
-/// The file whose being there is linger itself.
+/// The file whose being there is linger itself. The backslash of a domain's user stands twice in it.
 fn file(name: &str) -> PathBuf {
-    PathBuf::from("/var/lib/systemd/linger").join(name)
+    PathBuf::from("/var/lib/systemd/linger").join(name.replace('\\', r"\\"))
 }
 
 /// Does that user linger, and if nobody can tell, why not?
@@ -69,5 +69,16 @@ pub(crate) fn not_ours(world: &World) -> State {
         )),
         Ok(false) => State::So(format!("{name} does not linger")),
         Err(why) => State::unknown(why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_named_as_logind_names_it() {
+        assert_eq!(file("dev"), PathBuf::from("/var/lib/systemd/linger/dev"));
+        assert_eq!(file(r"CORP\dev"), PathBuf::from(r"/var/lib/systemd/linger/CORP\\dev"));
     }
 }

@@ -85,6 +85,11 @@ fn files(owner: &Owner) -> Files {
     }
 }
 
+/// Is it one of the files that may ever get our block?
+pub(crate) fn is_ours(owner: &Owner, file: &Path) -> bool {
+    shell::ALL_FILES.iter().any(|name| owner.home.join(name) == file)
+}
+
 /// Every file that holds a block of ours, whatever shell the user had then.
 pub(crate) fn blocks(owner: &Owner) -> Vec<Spot> {
     let spot = |file: &&str| {
