@@ -3,6 +3,7 @@
 mod act;
 mod args;
 mod at_home;
+mod beside;
 mod bus;
 mod child;
 mod environment;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use claw_record::Complaint;
 use serde::{Deserialize, Serialize};
 
-use crate::environment::beside;
+use crate::beside::Beside;
 
 /// The memory of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,11 +60,10 @@ impl Store {
             }
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             // The library makes it for its owner alone.
-            let mut beside = beside(folder)?;
-            serde_json::to_writer(&mut beside, memory)?;
-            beside.write_all(b"\n")?;
-            beside.as_file().sync_all()?;
-            beside.persist(&self.file).map(drop).map_err(|error| error.error)
+            let mut beside = Beside::new(folder)?;
+            serde_json::to_writer(&mut beside.file, memory)?;
+            beside.file.write_all(b"\n")?;
+            beside.replace(&self.file)
         };
         write().map_err(|error: std::io::Error| {
             Complaint::cannot("write", &self.file.display().to_string(), error)

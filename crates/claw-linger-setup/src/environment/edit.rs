@@ -1,6 +1,6 @@
 //! A file of a user, read and replaced with that user's own rights.
 
-use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use nix::fcntl::OFlag;
 
 use super::Found;
 use super::block::{Block, Held};
+use crate::beside::Beside;
 
 /// A larger one is no file that somebody wrote for a shell.
 const LIMIT_BYTES: u64 = 1024 * 1024;
@@ -69,17 +70,17 @@ fn write(file: &Path, text: &[u8], before: Option<&(Vec<u8>, Metadata)>) -> Resu
     if before.is_none() {
         fs::create_dir_all(folder).map_err(|error| reason(&error))?;
     }
-    let write = || -> io::Result<tempfile::NamedTempFile> {
-        let mut beside = beside(folder)?;
-        beside.write_all(text)?;
+    let write = || -> io::Result<Beside> {
+        let mut beside = Beside::new(folder)?;
+        beside.file.write_all(text)?;
+        let new = beside.file.as_file();
         let mode = before.map_or(0o644, |(_, meta)| meta.mode() & 0o7777);
         if let Some((_, meta)) = before
-            && beside.as_file().metadata()?.gid() != meta.gid()
+            && new.metadata()?.gid() != meta.gid()
         {
-            fchown(beside.as_file(), None, Some(meta.gid()))?;
+            fchown(new, None, Some(meta.gid()))?;
         }
-        beside.as_file().set_permissions(Permissions::from_mode(mode))?;
-        beside.as_file().sync_all()?;
+        new.set_permissions(Permissions::from_mode(mode))?;
         Ok(beside)
     };
     let beside = write().map_err(|error| reason(&error))?;
@@ -88,21 +89,7 @@ fn write(file: &Path, text: &[u8], before: Option<&(Vec<u8>, Metadata)>) -> Resu
     if now.as_deref() != before.map(|(text, _)| &text[..]) {
         return Err("somebody else has just changed it".to_owned());
     }
-    beside.persist(file).map_err(|error| reason(&error.error))?;
-    // The name is to be there after a power cut as well; where that cannot be asked for, it will be soon.
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    Ok(())
-}
-
-/// A new file beside another. Its name is always the same, so that what a power cut leaves is the last
-/// one of its kind.
-pub(crate) fn beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    const NAME: &str = ".claw-linger-setup.tmp";
-    match fs::remove_file(folder.join(NAME)) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    tempfile::Builder::new().prefix(NAME).rand_bytes(0).tempfile_in(folder)
+    beside.replace(file).map_err(|error| reason(&error))
 }
 
 fn read(file: &Path) -> Result<Option<(Vec<u8>, Metadata)>, String> {

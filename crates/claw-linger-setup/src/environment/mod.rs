@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use block::Block;
 pub(crate) use block::Dialect;
-pub(crate) use edit::beside;
 use shell::Reads;
 
 use crate::owner::Owner;

@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use crate::environment::beside;
+use crate::beside::Beside;
 use crate::owner::Owner;
 
 const NAME: &str = "claw-linger-proof.service";
@@ -49,10 +49,9 @@ pub(crate) fn plant(owner: &Owner) -> Result<(), String> {
             fs::create_dir_all(file.parent().unwrap_or(Path::new("/")))?;
         }
         let folder = unit.parent().unwrap_or(Path::new("/"));
-        let mut beside = beside(folder)?;
-        beside.write_all(UNIT.as_bytes())?;
-        beside.as_file().sync_all()?;
-        beside.persist(&unit).map_err(|error| error.error)?;
+        let mut beside = Beside::new(folder)?;
+        beside.file.write_all(UNIT.as_bytes())?;
+        beside.replace(&unit)?;
         remove(&note)?;
         remove(&link)?;
         symlink(Path::new("..").join(NAME), &link)?;
