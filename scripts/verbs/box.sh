@@ -205,7 +205,8 @@ wait_until_up() {
 		*) break ;;
 		esac
 		[ "$(property gateway ActiveState)" != failed ] || break
-		[ "$(property gateway NRestarts)" -lt 2 ] || break
+		restarts=$(property gateway NRestarts)
+		[ "${restarts:-0}" -lt 2 ] || break
 		[ "$seconds" -lt "$limit_seconds" ] || break
 		[ ! -t 2 ] || printf '\rdeploy: the gateway is starting: %s s ' "$seconds" >&2
 		[ -t 2 ] || [ $(((seconds + 1) % 15)) -ne 0 ] || say "the gateway is starting: $((seconds + 1)) s"

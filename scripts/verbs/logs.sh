@@ -28,17 +28,22 @@ logs() {
 	find_owner
 	can_read_both
 	if [ ! "$follow" ]; then
-		{ journal gateway -n "$lines" && journal monitor -n "$lines"; } | in_order
+		last | in_order | shown
 		exit "$status"
 	fi
 	# What comes from a second ago on is followed; what was before is put in order first.
 	from=$(($(date +%s) - 1))
-	{ journal gateway -n "$lines" --until="@$from" && journal monitor -n "$lines" --until="@$from"; } | in_order
-	journal gateway --follow --no-tail --since="@$from" | shown &
-	journal monitor --follow --no-tail --since="@$from" | shown &
-	# shellcheck disable=SC2046 # numbers
-	trap 'kill $(jobs -p) 2>/dev/null' EXIT
+	last --until="@$from" | in_order | shown
+	pipes=$(mktemp -d) || complain 'cannot make a temporary folder'
+	mkfifo "$pipes/gateway" "$pipes/monitor"
+	followers=
+	trap 'kill $followers 2>/dev/null; wait; rm -rf "$pipes"' EXIT
 	trap exit INT TERM HUP
+	for service in gateway monitor; do
+		entries "$service" --follow --no-tail --since="@$from" >"$pipes/$service" &
+		followers="$followers $!"
+		labelled "$service" <"$pipes/$service" | shown &
+	done
 	wait
 }
 
@@ -49,30 +54,41 @@ can_read_both() {
 		failed "cannot read the monitor's journal as $owner: sudo deploy logs, or join the group systemd-journal"
 }
 
-# The lines of a service, each as `STAMP SOURCE LINE`, and what belongs to a line behind the same two.
-journal() { # SERVICE OPTION...
+# The last lines of both, each with its stamp and its service.
+last() { # OPTION...
+	for service in gateway monitor; do
+		entries "$service" --lines="$lines" "$@" | labelled "$service"
+	done
+}
+
+# What the journal has of a service: of itself, and of its manager. Takes the place of a shell.
+entries() { # SERVICE OPTION...
 	service=$1
 	shift
 	case $service in
 	gateway) set -- "$@" "_UID=$uid" "_SYSTEMD_USER_UNIT=$gateway" + "_UID=$uid" "USER_UNIT=$gateway" ;;
 	monitor) set -- "$@" "_SYSTEMD_UNIT=$monitor" + _PID=1 "UNIT=$monitor" ;;
 	esac
-	# What belongs to the line before it is set in; it gets that line's stamp.
-	journalctl --quiet --no-pager --utc --output=short-iso-precise "$@" | sed -u "
+	exec journalctl --quiet --no-pager --utc --output=short-iso-precise "$@"
+}
+
+# Each line as `STAMP SERVICE LINE`; one that belongs to the line before it, which is set in, gets its stamp.
+labelled() { # SERVICE
+	sed -u "
 		/^[0-9]/ {
 			h
 			s/ .*//
 			x
-			s/^\([^ ]*\) [^ ]* /\1 $service /
+			s/^\([^ ]*\) [^ ]* /\1 $1 /
 			b
 		}
 		G
-		s/^\(.*\)\n\(.*\)/\2 $service \1/"
+		s/^\(.*\)\n\(.*\)/\2 $1 \1/"
 }
 
 # By their stamps; lines of one stamp stay as they were.
 in_order() {
-	sort --stable --key=1,1 | shown
+	sort --stable --key=1,1
 }
 
 # Seconds are enough for people.

@@ -33,17 +33,17 @@ begin() {
 	need_systemd
 	find_owner
 	find_services
+	awaited=
 }
 
 end() {
-	case $services in
-	*gateway*) [ "$(property gateway ActiveState)" = inactive ] || wait_until_up ;;
-	esac
+	[ ! "$awaited" ] || wait_until_up
 	exit "$status"
 }
 
 start_service() {
 	enable_service "$1"
+	[ "$1" = monitor ] || awaited=yes
 	if [ "$(property "$1" ActiveState)" = active ]; then
 		printf 'the %s runs already\n' "$1"
 		return
@@ -57,6 +57,8 @@ start_service() {
 
 restart_service() {
 	enable_service "$1"
+	[ "$1" = monitor ] || awaited=yes
+	[ "$1" = monitor ] || awaited=yes
 	limit=$(property "$1" TimeoutStopUSec)
 	if with_progress "restarting the $1, which may take $limit to stop" control "$1" restart "$(unit "$1")"; then
 		printf 'restarted the %s\n' "$1"

@@ -43,17 +43,23 @@ take_all_out() {
 			failed "cannot undo what claw-linger-setup did"
 	fi
 	lines=$(sed '1!G;h;$!d' "$ledger")
-	while read -r kind path; do
-		take_out "$kind" "$path"
-	done <<LINES
-$lines
-LINES
+	take_lines_out
 	if [ -d /run/systemd/system ]; then
 		! is_root || run_control monitor daemon-reload
 		! user_manager_runs || step 'have the user manager forget them' control gateway daemon-reload || :
 	fi
 	step "remove $state/health and $ledger" rm -rf -- "$state/health" "$ledger"
-	if [ -d "$state" ] && [ -z "$(ls -A -- "$state")" ]; then step "remove $state" rmdir -- "$state"; fi
+	take_out folder "$state"
+	# Those above it are empty only now.
+	take_lines_out
+}
+
+take_lines_out() {
+	while read -r kind path; do
+		take_out "$kind" "$path"
+	done <<LINES
+$lines
+LINES
 }
 
 # Settings and what the tools keep; never a backup or a log of the workspace.
