@@ -17,8 +17,9 @@
 #   cron     a crontab of dev's; takes up to a minute, as cron does. CRONTAB: a line above it
 #
 #   STATE    on, off (linger, nobody logged in), dead (dev lingers, and its manager was killed), by-hand (off, and somebody
-#            made /run/user/1000), mode (on, with /run/user/1000 closed), owner (on, with /run/user/1000 root's), units (a few
-#            units, see below), twin, bus (on, without its session bus), clean (on, and nothing of all this)
+#            made /run/user/1000), mode (on, with /run/user/1000 closed), owner (on, with /run/user/1000 root's), bus (on,
+#            without its session bus), units (a few units, see below), twin (of the gateway's unit), logind (masked), clean
+#            (on, and nothing of all this)
 
 set -euo pipefail
 
@@ -116,6 +117,10 @@ make() { # STATE
     mode) make on && chmod 000 $runtime ;;
     owner) make on && chown root: $runtime ;;
     bus) make on && as_dev systemctl --user stop -q dbus.socket dbus.service ;;
+    logind)
+      make on
+      systemctl mask -q --now systemd-logind.service
+      ;;
     units) make_units ;;
     twin)
       as_dev mkdir -p $units
@@ -125,6 +130,10 @@ make() { # STATE
       as_dev systemctl --user enable -q openclaw-gateway.service
       ;;
     clean)
+      rm -f /tmp/explain-well
+      systemctl unmask -q systemd-logind.service
+      systemctl stop -q lim.service openclaw-gateway.service 2>/dev/null || :
+      as_dev systemctl --user stop -q lim.service mine.service hidden.service openclaw-gateway.service 2>/dev/null || :
       chown dev: $runtime 2>/dev/null || :
       chmod 0700 $runtime 2>/dev/null || :
       rm -rf $units /etc/systemd/system/{openclaw-gateway,lim,g}.service /etc/systemd/system/user@$uid.service.d
@@ -143,7 +152,6 @@ make() { # STATE
 # conf.service    dev's; ends with status 78, as the gateway does without a configuration
 make_units() {
   as_dev mkdir -p $units
-  rm -f /tmp/explain-well
   as_dev tee $units/lim.service >/etc/systemd/system/lim.service <<-'END'
 	[Unit]
 	StartLimitBurst=2

@@ -15,6 +15,8 @@ pub(crate) struct Caller {
     pub(crate) runtime_dir: Option<String>,
     /// `DBUS_SESSION_BUS_ADDRESS`, where it is set.
     pub(crate) bus_address: Option<String>,
+    /// `HOME`, where it is set: `sudo -E` and `setpriv` leave the one of who typed them.
+    pub(crate) home: Option<String>,
     /// Whose login session it runs in, or whose user manager.
     pub(crate) session: Option<u32>,
     /// Is it in a group that may usually type `sudo`?
@@ -62,6 +64,7 @@ impl Caller {
             way: judge(uid, session, &cgroup, &ancestors(), is_sudo),
             runtime_dir: set("XDG_RUNTIME_DIR"),
             bus_address: set("DBUS_SESSION_BUS_ADDRESS"),
+            home: set("HOME"),
             session,
             may_sudo: may_sudo(),
         }

@@ -2,6 +2,9 @@
 //!
 //! systemctl speaks English everywhere, but the reason at the end of its line is translated.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// A reason in English, a tab, and the same in another language: the catalogues of glibc.
 const TABLE: &str = include_str!("errno.tsv");
 
@@ -20,8 +23,11 @@ pub(crate) fn english(line: &str) -> String {
 }
 
 fn original(reason: &str) -> Option<&'static str> {
-    let mut rows = TABLE.lines().filter_map(|line| line.split_once('\t'));
-    rows.find(|(_, translated)| *translated == reason).map(|(english, _)| english)
+    static ENGLISH: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
+        let rows = TABLE.lines().filter_map(|line| line.split_once('\t'));
+        rows.map(|(english, translated)| (translated, english)).collect()
+    });
+    ENGLISH.get(reason).copied()
 }
 
 #[cfg(test)]

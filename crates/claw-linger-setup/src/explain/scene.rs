@@ -260,6 +260,7 @@ pub(crate) mod tests {
                 way: Way::Login,
                 runtime_dir: Some("/run/user/1000".to_owned()),
                 bus_address: Some("unix:path=/run/user/1000/bus".to_owned()),
+                home: Some("/home/dev".to_owned()),
                 session: Some(1000),
                 may_sudo: true,
             },
@@ -294,7 +295,15 @@ pub(crate) mod tests {
     pub(crate) fn by(scene: Scene, uid: u32, way: Way, runtime_dir: Option<&str>) -> Scene {
         let runtime_dir = runtime_dir.map(str::to_owned);
         let bus_address = runtime_dir.as_ref().map(|path| format!("unix:path={path}/bus"));
-        let caller = Caller { uid, way, runtime_dir, bus_address, session: None, may_sudo: false };
+        let caller = Caller {
+            uid,
+            way,
+            runtime_dir,
+            bus_address,
+            home: None,
+            session: None,
+            may_sudo: false,
+        };
         Scene { caller, ..scene }
     }
 

@@ -14,6 +14,8 @@ pub(crate) enum Step {
     System(String),
     /// A command for the owner, in a login of its own.
     Owner(String),
+    /// A command for the owner, who needs no more than the rights for it.
+    Plain(String),
     /// The last lines of a unit of the owner's.
     Journal(String),
     /// The way to the owner's manager for what is typed from now on.
@@ -76,7 +78,14 @@ impl Line<'_> {
             Step::Manager(verbs) => {
                 self.parts.push((true, format!("systemctl --user -M {name}@ {verbs}")));
             }
-            Step::Owner(command) if is_own => self.parts.push((false, command.clone())),
+            Step::Owner(command) if is_own => {
+                let home = self.scene.owner.home.to_string_lossy();
+                // With another's, it would look for its files there.
+                let is_right = self.scene.caller.home.as_ref().is_none_or(|is| **is == *home);
+                let set = if is_right { String::new() } else { format!("HOME={} ", quoted(&home)) };
+                self.parts.push((false, format!("{set}{command}")));
+            }
+            Step::Plain(command) => self.parts.push((!is_own, command.clone())),
             Step::Owner(command) => {
                 self.parts.push((true, format!("su - {name} -c {}", quoted(command))));
             }
@@ -204,6 +213,14 @@ mod tests {
         ] {
             assert_eq!(line(&scene, &steps), expected);
         }
+    }
+
+    #[test]
+    fn a_home_that_is_anothers_is_put_right_where_it_matters() {
+        let mut scene = by(off(), 1000, Way::Sudo, Some("/run/user/1000"));
+        scene.caller.home = Some("/root".to_owned());
+        assert_eq!(set_up(&scene), "HOME=/home/dev claw-linger-setup --apply");
+        assert_eq!(line(&scene, &[Step::Plain("true".to_owned())]), "true");
     }
 
     #[test]

@@ -13,11 +13,7 @@ fn judge(scene: &Scene, _: Option<&Heard<'_>>) -> Option<Diagnosis> {
     let (name, uid, path) = (&scene.owner.name, scene.owner.uid, scene.runtime_dir());
     // Without one, it is linger or the manager that is missing.
     let found = scene.runtime?;
-    let chmod = || {
-        let command = format!("chmod 0700 {path}");
-        let step = if scene.is_own() { Step::Owner(command) } else { Step::Root(command) };
-        line(scene, &[step])
-    };
+    let chmod = || line(scene, &[Step::Plain(format!("chmod 0700 {path}"))]);
     if !found.is_folder {
         return Some(
             Diagnosis::fail(format!("{path} is not a folder; systemd did not make it"))
