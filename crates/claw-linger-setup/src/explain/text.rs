@@ -1,5 +1,7 @@
 //! An error text: its lines in English, without what a terminal would obey, and what stands in them.
 
+use std::collections::HashSet;
+
 use super::errno;
 use super::units::Scope;
 
@@ -30,7 +32,10 @@ impl Text {
             let text = errno::english(line.trim());
             Line { lower: text.to_lowercase(), text }
         };
-        Self { lines: text.lines().filter(|line| !line.trim().is_empty()).map(line).collect() }
+        // What is said again is told once.
+        let mut said = HashSet::new();
+        let is_new = |line: &&str| !line.trim().is_empty() && said.insert(line.trim());
+        Self { lines: text.lines().filter(is_new).map(line).collect() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
