@@ -58,8 +58,8 @@ impl Monitor {
     /// The next record.
     fn record(&self) -> Value {
         let line = self.lines.recv_timeout(SOON);
-        let line = line.unwrap_or_else(|_| panic!("nothing came; stderr: {:?}", self.said()));
-        let record = serde_json::from_str(&line).unwrap();
+        assert!(line.is_ok(), "nothing came; stderr: {:?}", self.said());
+        let record = serde_json::from_str(&line.unwrap()).unwrap();
         assert_fits_the_schema(&record);
         record
     }

@@ -91,7 +91,10 @@ impl Condition {
         match self.rank().cmp(&told.rank()) {
             std::cmp::Ordering::Greater => Direction::Worse,
             std::cmp::Ordering::Less => Direction::Better,
-            std::cmp::Ordering::Equal if self.state == told.state => Direction::Same,
+            // All that is well is as well as it can be.
+            std::cmp::Ordering::Equal if self.passes() || self.state == told.state => {
+                Direction::Same
+            }
             std::cmp::Ordering::Equal => Direction::Aside,
         }
     }

@@ -200,8 +200,10 @@ pub(super) fn droppable(stat: &str) -> u64 {
 fn activating(unit: &Unit, view: &View) -> Finding {
     let changed = unit.changed.unwrap_or_default();
     let since = ago(changed);
-    let is_at_work = view.role == Role::Monitor && unit.kind == "oneshot";
-    if is_at_work && unit.sub_state == "start" && changed < LONGEST_MONITOR_RUN {
+    // One that watches is ready after its first look; one that a timer starts ends after it.
+    let is_looking = matches!(unit.kind.as_str(), "oneshot" | "notify");
+    let is_at_work = view.role == Role::Monitor && is_looking && unit.sub_state == "start";
+    if is_at_work && changed < LONGEST_MONITOR_RUN {
         return Finding::pass(&view.subject, format!("at work for {since}"));
     }
     let message = if unit.sub_state.starts_with("auto-restart") {

@@ -332,7 +332,14 @@ fn m2_a_monitor_that_a_timer_starts_is_at_rest_between_two_looks() {
         ..oneshot("loaded activating start success")
     };
     let stuck = Unit { changed: Some(Duration::from_secs(60)), ..at_work.clone() };
+    let watches = |seconds| Unit {
+        kind: "notify".to_owned(),
+        changed: Some(Duration::from_secs(seconds)),
+        ..unit("loaded activating start success")
+    };
     for (unit, expected) in [
+        (watches(2), "activating: pass INFO at work for 2 s"),
+        (watches(60), "activating: warn WARNING starting for 1 min"),
         (rests.clone(), "stopped: pass INFO its timer runs; it ended 1 min ago"),
         (Unit { triggers: Vec::new(), ..rests.clone() }, "stopped: warn"),
         (Unit { kind: "simple".to_owned(), ..rests.clone() }, "stopped: warn"),
