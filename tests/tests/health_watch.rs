@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use claw_tests::fake_gateway::FakeGateway;
 use claw_tests::{assert_fits_the_schema, health, run, tool};
+use nix::fcntl::AT_FDCWD;
+use nix::sys::fanotify::{EventFFlags, Fanotify, InitFlags, MarkFlags, MaskFlags};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -291,6 +293,18 @@ fn comes(is: impl Fn() -> bool) -> bool {
     false
 }
 
+/// What did not pass would else not be told at the first look of the next one.
+#[test]
+fn a_monitor_that_ends_before_its_first_look_keeps_nothing() {
+    let place = Box::new();
+    let monitor = place.start(&["exec:sleep 60"]);
+    let has_begun = || place.kept().with_extension("lock").exists();
+    assert!(comes(has_begun));
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(monitor.end(Signal::SIGTERM).0, Some(0));
+    assert!(!place.kept().exists());
+}
+
 #[test]
 fn a_monitor_that_nobody_reads_ends_though_nothing_changes() {
     let place = Box::new();
@@ -477,6 +491,12 @@ fn an_option_that_would_do_nothing_is_wrong_usage() {
     assert_eq!(health(&["--list"]).status, 0);
 }
 
+fn hear(socket: &UnixDatagram) -> String {
+    let mut bytes = [0; 512];
+    let count = socket.recv(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned()
+}
+
 /// A service manager that listens at a socket.
 fn manager_hears(socket: &UnixDatagram, address: &str) {
     socket.set_read_timeout(Some(SOON)).unwrap();
@@ -486,11 +506,7 @@ fn manager_hears(socket: &UnixDatagram, address: &str) {
         command.env("NOTIFY_SOCKET", address).env("WATCHDOG_USEC", "200000");
         command.args(["--interval", "file=1h"]);
     });
-    let hear = || {
-        let mut bytes = [0; 512];
-        let count = socket.recv(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes[..count]).trim_end().to_owned()
-    };
+    let hear = || hear(socket);
     // Before it is ready it may say that it lives.
     let heard: Vec<_> =
         std::iter::repeat_with(hear).filter(|line| line != "WATCHDOG=1").take(2).collect();
@@ -513,4 +529,44 @@ fn the_service_manager_hears_that_it_is_ready_lives_and_ends() {
     let name = format!("claw-tests-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     manager_hears(&UnixDatagram::bind_addr(&address).unwrap(), &format!("@{name}"));
+}
+
+/// The kernel holds whoever opens a file, as a file server that is gone would.
+#[test]
+fn n3_a_look_that_hangs_is_said_and_lets_the_watchdog_bite() {
+    if !nix::unistd::geteuid().is_root() {
+        return claw_tests::skip("a look that hangs needs root, for fanotify");
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("tree/proc/loadavg");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, "0.1 0.1 0.1 1/1 1\n").unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    let root = folder.path().join("tree").display().to_string();
+    let mut monitor = Monitor::with(folder.path(), &["--root", &root, "load"], |command| {
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "200000");
+        command.args(["--timeout", "0.05", "--heartbeat", "100ms"]);
+    });
+    assert!(std::iter::repeat_with(|| hear(&socket)).take(5).any(|line| line == "READY=1"));
+    let flags = EventFFlags::O_RDONLY | EventFFlags::O_CLOEXEC;
+    let held = Fanotify::init(InitFlags::FAN_CLASS_CONTENT, flags).unwrap();
+    held.mark(MarkFlags::FAN_MARK_ADD, MaskFlags::FAN_OPEN_PERM, AT_FDCWD, Some(&file)).unwrap();
+    // Twice the time of a check and five seconds.
+    let said = monitor.errors.recv_timeout(SOON).unwrap();
+    assert_eq!(said, "claw-health: a look has not come to its end for 5 s");
+    let late = Instant::now();
+    socket.set_read_timeout(Some(SOME_LOOKS)).unwrap();
+    // What was said before it was late is still to be heard.
+    while socket.recv(&mut [0; 512]).is_ok() {
+        assert!(late.elapsed() < SOON, "it says that it lives");
+    }
+    while monitor.lines.try_recv().is_ok() {}
+    monitor.is_silent();
+    // It comes to its end, and all is as it was.
+    drop(held);
+    socket.set_read_timeout(Some(SOON)).unwrap();
+    assert!(std::iter::repeat_with(|| hear(&socket)).take(5).any(|line| line == "WATCHDOG=1"));
+    assert!(monitor.child.try_wait().unwrap().is_none());
 }

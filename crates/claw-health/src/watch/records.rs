@@ -26,6 +26,8 @@ pub(super) struct Records {
     /// When the next one is due; the first one is at the end of the first look.
     next_heartbeat: Option<Duration>,
     memory: Memory,
+    /// Did it hear a look? Before that it knows no more than the last monitor kept.
+    has_looked: bool,
     store: Store,
 }
 
@@ -47,6 +49,7 @@ impl Records {
             every: args.every,
             heartbeat: args.heartbeat.0,
             next_heartbeat: None,
+            has_looked: false,
             output,
             memory,
             store,
@@ -91,6 +94,7 @@ impl Records {
         if self.output.is_closed() {
             return Ok(false);
         }
+        self.has_looked = true;
         if self.memory.is_changed {
             self.store.save(&mut self.memory);
         }
@@ -134,7 +138,9 @@ impl Records {
 
     /// Keeps what is known, confirmed or not.
     pub(super) fn end(&mut self) {
-        self.store.save(&mut self.memory);
+        if self.has_looked {
+            self.store.save(&mut self.memory);
+        }
     }
 
     fn beat(&mut self, overview: &Overview, now: Duration) -> Result<(), Complaint> {
