@@ -98,7 +98,7 @@ fn signals() -> io::Result<UnixStream> {
 /// Whoever asks for an end gets it, be it that the monitor waits for a reader who does not read, or for
 /// a disk.
 fn end(mut signals: UnixStream) {
-    const PATIENCE: Duration = Duration::from_millis(800);
+    const PATIENCE: Duration = Duration::from_millis(500);
     if signals.read(&mut [0]).is_ok_and(|count| count > 0) {
         thread::sleep(PATIENCE);
         groups::end_all();
