@@ -29,13 +29,13 @@ impl Text {
     pub(crate) fn new(bytes: &[u8]) -> Self {
         let text = plain(&String::from_utf8_lossy(bytes));
         let line = |line: &str| {
-            let text = errno::english(line.trim());
+            let text = errno::english(line);
             Line { lower: text.to_lowercase(), text }
         };
         // What is said again is told once.
         let mut said = HashSet::new();
-        let is_new = |line: &&str| !line.trim().is_empty() && said.insert(line.trim());
-        Self { lines: text.lines().filter(is_new).map(line).collect() }
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        Self { lines: lines.filter(|line| said.insert(*line)).map(line).collect() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
