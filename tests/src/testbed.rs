@@ -26,9 +26,8 @@ fn project() -> PathBuf {
 }
 
 fn testbed(suite: &str) -> Command {
-    let tools = assert_cmd::cargo::cargo_bin("claw-health");
     let mut command = Command::new(project().join("scripts/testbed"));
-    command.env("SUITE", suite).env("BIND", tools.parent().expect("a folder"));
+    command.env("SUITE", suite);
     command
 }
 
@@ -49,10 +48,16 @@ impl Host {
     /// A host that has just booted, by default a container; nothing where the machine cannot have
     /// one.
     pub fn boot(suite: &str, purpose: &str, kind: &[&str]) -> Option<Self> {
+        let health = assert_cmd::cargo::cargo_bin("claw-health");
+        Self::boot_with(suite, purpose, kind, health.parent().expect("a folder"))
+    }
+
+    /// The same, with the tools of that folder.
+    pub fn boot_with(suite: &str, purpose: &str, kind: &[&str], tools: &Path) -> Option<Self> {
         let name = format!("{purpose}-{suite}");
         // One that an interrupted test left is in an unknown state.
         let _ = testbed(suite).args(["destroy", &name]).output();
-        let up = done(testbed(suite).arg("up").args(kind).arg(&name));
+        let up = done(testbed(suite).env("BIND", tools).arg("up").args(kind).arg(&name));
         up.map_err(|why| skip(&format!("{purpose} on {suite}: {why}"))).ok()?;
         Some(Self { name })
     }

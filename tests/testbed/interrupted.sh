@@ -2,12 +2,13 @@
 # interrupted.sh: kill `deploy install` at random moments, and see that the next one completes it. Run it inside a host
 # with the project on /opt/claw, as root:
 #
-#   scripts/testbed exec HOST bash /opt/testbed/interrupted.sh COUNT
+#   scripts/testbed exec HOST bash /opt/testbed/interrupted.sh COUNT [SEED]
 #
 # Each round: install is killed with all that it started, then runs to its end, has to have put what an undisturbed one
 # puts, and uninstall has to leave what was there before. Prints a tally; exits 1 where a round went wrong.
 set -uo pipefail
 count=${1:?how often}
+RANDOM=${2:-$$}
 deploy=/opt/claw/scripts/deploy
 wrong=0 early=0
 

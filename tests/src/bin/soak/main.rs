@@ -4,6 +4,7 @@
 //! goes wrong is printed with its seed, and makes the exit status 1.
 
 mod gateway;
+mod install;
 mod kill;
 mod lines;
 
@@ -19,13 +20,36 @@ type Case = Result<String, String>;
 struct Soak {
     name: &'static str,
     about: &'static str,
+    /// After so many the tally is kept.
+    kept_every: u64,
     run: fn(&mut Chance, &Path) -> Case,
 }
 
 const ALL: &[Soak] = &[
-    Soak { name: "gateway", about: "looks at gateways of every kind", run: gateway::run },
-    Soak { name: "kill", about: "kills of claw-health while it writes its files", run: kill::run },
-    Soak { name: "lines", about: "streams of hostile lines through a filter", run: lines::run },
+    Soak {
+        name: "gateway",
+        about: "looks at gateways of every kind",
+        kept_every: 50,
+        run: gateway::run,
+    },
+    Soak {
+        name: "install",
+        about: "kills of deploy install in a host",
+        kept_every: 1,
+        run: install::run,
+    },
+    Soak {
+        name: "kill",
+        about: "kills of claw-health while it writes its files",
+        kept_every: 50,
+        run: kill::run,
+    },
+    Soak {
+        name: "lines",
+        about: "streams of hostile lines through a filter",
+        kept_every: 50,
+        run: lines::run,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -72,7 +96,7 @@ fn soak_until(soak: &Soak, count: u64) -> std::io::Result<bool> {
             }
         };
         *tally.entry(word).or_default() += 1;
-        if done.is_multiple_of(50) || done >= count {
+        if done.is_multiple_of(soak.kept_every) || done >= count {
             std::fs::write(&file, serde_json::to_string(&tally).unwrap_or_default())?;
         }
     }
