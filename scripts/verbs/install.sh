@@ -206,6 +206,7 @@ put_parts() {
 set_up_gateway() {
 	if user_manager_runs; then
 		reload gateway
+		! is_stale gateway || limit_gateway "$memory_max" "$cpu_quota"
 		forget 'stale gateway'
 		if [ "$(property gateway LoadState)" = not-found ]; then
 			warn "$owner has no $gateway yet: as $owner: openclaw gateway install"
@@ -223,7 +224,7 @@ set_up_gateway() {
 set_up_monitor() {
 	was_active=$(property monitor ActiveState)
 	reload monitor
-	if is_listed 'stale monitor' && [ "$was_active" = active ]; then
+	if is_stale monitor && [ "$was_active" = active ]; then
 		try_control monitor restart "$monitor" || warn 'the monitor does not restart: deploy logs'
 	fi
 	forget 'stale monitor'
@@ -232,8 +233,12 @@ set_up_monitor() {
 
 # Has a manager read what was put in, where it has not yet.
 reload() { # SERVICE
-	if ! is_listed "stale $1" && { [ ! "$dry_run" ] || [ "$changes" -eq 0 ]; }; then return; fi
-	run_control "$1" daemon-reload
+	! is_stale "$1" || run_control "$1" daemon-reload
+}
+
+# Was something put in that its manager does not know? In a dry run, would it be?
+is_stale() { # SERVICE
+	is_listed "stale $1" || { [ "$dry_run" ] && [ "$changes" -gt 0 ]; }
 }
 
 # Is a service to be left as a person stopped it?

@@ -71,6 +71,18 @@ run_control() {
 	try_control "$@" || complain 'cannot go on: systemctl failed'
 }
 
+# Has the kernel hold a gateway that runs to these limits. systemd shows those of a drop-in after a reload, and
+# applies them at the next start only.
+limit_gateway() { # MEMORY-MAX CPU-QUOTA
+	[ "$(property gateway ActiveState)" = active ] || return 0
+	try_control gateway set-property --runtime "$gateway" "MemoryMax=$1" "CPUQuota=$2" || return 0
+	# What this left behind would win over the drop-in until the next boot.
+	for name in MemoryMax CPUQuota; do
+		step "remove its 50-$name.conf" as_owner rm -f "/run/user/$uid/systemd/user.control/$gateway.d/50-$name.conf"
+	done
+	run_control gateway daemon-reload
+}
+
 # Makes a folder and those above it that are missing.
 make_folder() { # PATH MODE
 	[ ! -d "$1" ] || return 0

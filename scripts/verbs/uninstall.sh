@@ -37,6 +37,7 @@ take_all_out() {
 			step "run systemctl --user disable $gateway" control gateway --quiet disable "$gateway" || :
 		fi
 	fi
+	take_limits_out
 	linger_setup=$(sed -n 's/^file \(.*\/bin\/claw-linger-setup\)$/\1/p' "$ledger")
 	if [ -x "$linger_setup" ]; then
 		step "run claw-linger-setup --remove --user $owner" "$linger_setup" --remove --user "$owner" --format human ||
@@ -44,14 +45,23 @@ take_all_out() {
 	fi
 	lines=$(sed '1!G;h;$!d' "$ledger")
 	take_lines_out
-	if [ -d /run/systemd/system ]; then
-		! is_root || run_control monitor daemon-reload
-		! user_manager_runs || step 'have the user manager forget them' control gateway daemon-reload || :
-	fi
+	if is_root && [ -d /run/systemd/system ]; then run_control monitor daemon-reload; fi
 	step "remove $state/health and $ledger" rm -rf -- "$state/health" "$ledger"
 	take_out folder "$state"
 	# Those above it are empty only now.
 	take_lines_out
+}
+
+# The gateway goes on without its limits. This comes before linger goes, and its manager with it.
+take_limits_out() {
+	drop_in=$(sed -n "s|^file \(.*/$gateway.d/claw.conf\)\$|\1|p" "$ledger")
+	if [ -e "$drop_in" ]; then
+		remove "$drop_in"
+		if user_manager_runs; then
+			run_control gateway daemon-reload
+			limit_gateway infinity ''
+		fi
+	fi
 }
 
 take_lines_out() {

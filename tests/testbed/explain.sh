@@ -14,7 +14,7 @@
 #   su-l     root, in a login session, types su - dev: no session of dev's is opened
 #   setpriv  root, in a login session, drops to dev and keeps its environment
 #   bare     dev, with an empty environment
-#   cron     a crontab of dev's; takes up to a minute, as cron does. CRONTAB: a line above it
+#   cron     a crontab of dev's. CRONTAB: a line above it
 #
 #   STATE    on, off (linger, nobody logged in), dead (dev lingers, and its manager was killed), by-hand (off, and somebody
 #            made /run/user/1000), mode (on, with /run/user/1000 closed), owner (on, with /run/user/1000 root's), bus (on,
@@ -76,8 +76,12 @@ by_cron() {
   printf '%s\n' "$1" >$folder/line
   {
     printf '%s\n' ${CRONTAB:+"$CRONTAB"}
-    echo "* * * * * dev mkdir $folder/begun 2>/dev/null && { bash $folder/line >$folder/out 2>&1; echo \$? >$folder/status; }"
+    echo "@reboot dev bash $folder/line >$folder/out 2>&1; echo \$? >$folder/status"
   } >/etc/cron.d/explain
+  # A cron that starts after a boot runs it at once.
+  rm -f /run/crond.reboot
+  systemctl reset-failed cron
+  systemctl restart cron
   for _ in {1..700}; do
     [[ ! -s $folder/status ]] || break
     sleep 0.1

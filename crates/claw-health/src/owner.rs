@@ -1,5 +1,6 @@
 //! Whose gateway is it?
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -75,7 +76,10 @@ pub(crate) fn state_folder(host: &Host) -> PathBuf {
     if me.is_root() {
         return "/var/lib/claw".into();
     }
-    named("HOME").unwrap_or_else(|| current(host, me).home).join(".local/state/claw")
+    // `sudo -E` and `setpriv` leave that of the caller.
+    let is_mine = |home: &PathBuf| home.metadata().is_ok_and(|home| home.uid() == me.as_raw());
+    let home = named("HOME").filter(is_mine).unwrap_or_else(|| current(host, me).home);
+    home.join(".local/state/claw")
 }
 
 fn current(host: &Host, me: Uid) -> Owner {

@@ -1,5 +1,6 @@
 //! Whose services are they?
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -92,7 +93,10 @@ pub(crate) fn state_folder(said: Option<&Path>) -> PathBuf {
     if me.is_root() {
         return "/var/lib/claw".into();
     }
-    named("HOME").unwrap_or_else(|| current(me).home).join(".local/state/claw")
+    // `sudo -E` and `setpriv` leave that of the caller.
+    let is_mine = |home: &PathBuf| home.metadata().is_ok_and(|home| home.uid() == me.as_raw());
+    let home = named("HOME").filter(is_mine).unwrap_or_else(|| current(me).home);
+    home.join(".local/state/claw")
 }
 
 fn current(me: Uid) -> Owner {
