@@ -57,13 +57,13 @@ find_places() {
 	[ "$prefix" ] || [ "$project" ] || prefix=$(dirname -- "$(dirname -- "$here")")
 	if is_root; then
 		: "${prefix:=/usr/local}"
-		drop_in=/etc/systemd/user/$gateway.d/claw.conf
 		unit_file=/etc/systemd/system/$monitor
 	else
 		: "${prefix:=$home/.local}"
-		drop_in=${XDG_CONFIG_HOME:-$home/.config}/systemd/user/$gateway.d/claw.conf
 		unit_file=
 	fi
+	# In the owner's home: OpenClaw refuses to touch a service whose drop-in is somebody else's.
+	drop_in=$home/.config/systemd/user/$gateway.d/claw.conf
 	case $prefix in
 	*[!A-Za-z0-9/_.+-]* | *//* | */. | */./* | */.. | */../* | */) complain "cannot install into '$prefix': not a plain path" ;;
 	/?*) ;;
@@ -112,9 +112,11 @@ find_tools() {
 
 # Can all of it be done? Says so before anything is.
 may_install() {
-	for path in "$ledger" "$settings" "$library/deploy" "$prefix/bin/deploy" "$drop_in" $unit_file; do
+	for path in "$ledger" "$settings" "$library/deploy" "$prefix/bin/deploy" $unit_file; do
 		may_write "$path"
 	done
+	folder=$(existing_folder "$drop_in")
+	as_owner test -w "$folder" -a -d "$folder" || complain "cannot write '$drop_in': '$folder' is not $owner's to write"
 	[ -e "$settings" ] || return 0
 	named=$(setting CLAW_USER '')
 	[ "${named:-$owner}" = "$owner" ] ||
@@ -125,8 +127,7 @@ may_install() {
 
 # Can that path be written, without root's writing into what belongs to somebody else?
 may_write() {
-	folder=$(dirname -- "$1")
-	while [ ! -e "$folder" ]; do folder=$(dirname -- "$folder"); done
+	folder=$(existing_folder "$1")
 	[ -d "$folder" ] || complain "cannot write '$1': '$folder' is no folder"
 	if [ ! -w "$folder" ]; then
 		! is_root || complain "cannot write '$1': '$folder' is read-only"
@@ -138,6 +139,13 @@ may_write() {
 			complain "cannot write '$1': '$folder' belongs to '$(stat -L -c %U -- "$folder")', who could lead root elsewhere"
 		folder=$(dirname -- "$folder")
 	done
+}
+
+# The folder above a path that is there.
+existing_folder() {
+	folder=$(dirname -- "$1")
+	while ! as_owner test -e "$folder" && [ ! -e "$folder" ]; do folder=$(dirname -- "$folder"); done
+	printf '%s\n' "$folder"
 }
 
 # What is to be there, a path a line: its kind, its mode, where it comes from, where it goes.
@@ -164,7 +172,7 @@ parts() {
 	first_settings >"$stage/settings"
 	part settings 0644 "$stage/settings" "$settings"
 	sed "s|@memory_max@|$memory_max|; s|@cpu_quota@|$cpu_quota|" "$here/units/openclaw-gateway.conf" >"$stage/drop-in"
-	part file 0644 "$stage/drop-in" "$drop_in"
+	part own - "$stage/drop-in" "$drop_in"
 	[ "$unit_file" ] || return 0
 	part folder 0700 - /etc/claw/credentials
 	sed "s|@prefix@|$prefix|" "$here/units/openclaw-agent-monitor.service" >"$stage/unit"
@@ -178,10 +186,12 @@ part() {
 # Refuses to write over what install did not put there.
 find_strangers() {
 	while IFS='	' read -r kind _ source target; do
-		if [ "$kind" = settings ] || [ ! -e "$target" ] || is_listed "$kind $target" || cmp -s -- "$source" "$target"; then
-			continue
-		fi
-		complain "cannot write '$target': it is there already, and install did not put it there: move it away first"
+		case $kind in
+		settings | folder) continue ;;
+		own) ! as_owner test -e "$target" || as_owner cmp -s -- - "$target" <"$source" || is_listed "$kind $target" ;;
+		*) [ ! -e "$target" ] || cmp -s -- "$source" "$target" || is_listed "$kind $target" ;;
+		esac ||
+			complain "cannot write '$target': it is there already, and install did not put it there: move it away first"
 	done <"$stage/parts"
 }
 

@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154,SC2034 # box.sh and the verbs set what this uses, and use what this sets
 # ledger.sh - what install put in: a line a path, written before the path is made
 #
-# Lines are `folder PATH`, `file PATH`, `link PATH`, `settings PATH`, and three of services: `enabled SERVICE`, which was
+# Lines are `folder PATH`, `file PATH`, `link PATH`, `settings PATH`; `own PATH` and `own-folder PATH`, in the home of the
+# gateway's owner and with the owner's rights, as root follows no link there; and three of services: `enabled SERVICE`, which was
 # not; `started SERVICE`, which a person has stopped where it is disabled now; `stale SERVICE`, whose manager does not
 # yet know what was put in.
 
@@ -102,6 +103,12 @@ new_folder() {
 
 # Puts a file, a link or a folder where it is to be, whole or not at all; settings only where there are none.
 put() { # KIND MODE SOURCE TARGET
+	case $1 in
+	own)
+		if ! as_owner cmp -s -- - "$4" <"$3"; then step "put $4" put_own "$3" "$4"; fi
+		return
+		;;
+	esac
 	make_folder "$(dirname -- "$4")" 0755
 	case $1 in
 	folder)
@@ -115,8 +122,27 @@ put() { # KIND MODE SOURCE TARGET
 	step "put $4" put_anew "$@"
 }
 
-put_anew() {
+put_own() { # SOURCE TARGET
+	missing=
+	folder=$(dirname -- "$2")
+	while ! as_owner test -d "$folder"; do
+		missing="$folder
+$missing"
+		folder=$(dirname -- "$folder")
+	done
+	while read -r folder; do
+		[ -z "$folder" ] || list "own-folder $folder"
+	done <<MISSING
+$missing
+MISSING
 	list 'stale gateway'
+	list "own $2"
+	# shellcheck disable=SC2016 # that shell is to expand it
+	as_owner sh -c 'mkdir -p -- "$(dirname -- "$1")" && cat >"$1.claw-new" && sync -- "$1.claw-new" && mv -fT -- "$1.claw-new" "$1"' \
+		deploy "$2" <"$1" || complain "cannot write '$2'"
+}
+
+put_anew() {
 	list 'stale monitor'
 	list "$1 $4"
 	if ! write_anew "$@" || ! mv -fT -- "$4.claw-new" "$4"; then complain "cannot write '$4'"; fi
@@ -135,6 +161,14 @@ take_out() { # KIND PATH
 	file | link) remove "$2" ;;
 	settings)
 		if first_settings | cmp -s - "$2"; then remove "$2"; else rm -f -- "$2.claw-new"; fi
+		;;
+	own)
+		if as_owner test -e "$2" || as_owner test -e "$2.claw-new"; then
+			step "remove $2" as_owner rm -f -- "$2" "$2.claw-new"
+		fi
+		;;
+	own-folder)
+		if as_owner test -d "$2" && [ -z "$(as_owner ls -A -- "$2")" ]; then step "remove $2" as_owner rmdir -- "$2"; fi
 		;;
 	folder)
 		if [ -d "$2" ] && [ -z "$(ls -A -- "$2")" ]; then step "remove $2" rmdir -- "$2"; fi

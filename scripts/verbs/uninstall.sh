@@ -54,9 +54,9 @@ take_all_out() {
 
 # The gateway goes on without its limits. This comes before linger goes, and its manager with it.
 take_limits_out() {
-	drop_in=$(sed -n "s|^file \(.*/$gateway.d/claw.conf\)\$|\1|p" "$ledger")
-	if [ -e "$drop_in" ]; then
-		remove "$drop_in"
+	drop_in=$(sed -n 's/^own //p' "$ledger")
+	if [ "$drop_in" ] && as_owner test -e "$drop_in"; then
+		take_out own "$drop_in"
 		if user_manager_runs; then
 			run_control gateway daemon-reload
 			limit_gateway infinity ''

@@ -157,7 +157,11 @@ fn s4_the_limits_are_in_force(host: &Host) {
         (GATEWAY, "StartLimitBurst", "5"),
         (GATEWAY, "StartLimitIntervalUSec", "5min"),
         (GATEWAY, "WatchdogUSec", "0"),
-        (GATEWAY, "DropInPaths", "/etc/systemd/user/openclaw-gateway.service.d/claw.conf"),
+        (
+            GATEWAY,
+            "DropInPaths",
+            "/home/dev/.config/systemd/user/openclaw-gateway.service.d/claw.conf",
+        ),
         (MONITOR, "MemoryMax", "536870912"),
         (MONITOR, "CPUQuotaPerSecUSec", "200ms"),
         (MONITOR, "Restart", "always"),
@@ -274,12 +278,9 @@ fn start_gets_past_a_start_limit_and_says_what_a_gateway_refuses(suite: &str) {
     deployed(&host, &["install", "--user", "dev"]);
     // It cannot start: its program has gone.
     host.shell("cd ~/.openclaw && mv gateway.pl away.pl");
-    shell(
-        &host,
-        "printf '[Service]\\nRestartSec=100ms\\n' >/etc/systemd/user/openclaw-gateway.service.d/z.conf",
-    );
     host.shell(
-        "export XDG_RUNTIME_DIR=/run/user/1000; systemctl --user daemon-reload; systemctl --user restart openclaw-gateway",
+        "printf '[Service]\\nRestartSec=100ms\\n' >~/.config/systemd/user/openclaw-gateway.service.d/z.conf; \
+         export XDG_RUNTIME_DIR=/run/user/1000; systemctl --user daemon-reload; systemctl --user restart openclaw-gateway",
     );
     await_states(&host, ["failed", "active"]);
     let tried = deploy(&host, "root", &["start", "gateway"]);

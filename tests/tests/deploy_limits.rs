@@ -29,8 +29,13 @@ fn s4_the_kernel_holds_both_services_to_their_limits() {
     }
 
     // A gateway that takes more is killed, and started again after ten seconds.
-    let taking = "my $all = 'x' x 300e6; sleep 1 while 1;";
-    root(&host, &format!("echo \"{taking}\" >/home/dev/.openclaw/gateway.pl"));
+    host.shell_of(
+        "root",
+        "cat >/home/dev/.openclaw/gateway.pl <<'PERL'
+my $all = 'x' x 300e6;
+sleep 1 while 1;
+PERL",
+    );
     let user_control = "setpriv --reuid dev --regid dev --init-groups env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user";
     root(&host, &format!("{user_control} restart openclaw-gateway"));
     let ended = (0..60).any(|_| {

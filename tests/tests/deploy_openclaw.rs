@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use claw_tests::testbed::Host;
 
-const DROP_IN: &str = "/etc/systemd/user/openclaw-gateway.service.d/claw.conf";
+const DROP_IN: &str = "/home/dev/.config/systemd/user/openclaw-gateway.service.d/claw.conf";
 
 fn property(host: &Host, name: &str) -> String {
     let show = ["systemctl", "--user", "show", "--value", "openclaw-gateway.service", "-p", name];
