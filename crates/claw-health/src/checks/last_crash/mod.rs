@@ -40,7 +40,7 @@ pub(super) const CHECK: Check = Check {
     waits: true,
     runs_programs: true,
     every_seconds: 600,
-    is_sure: true,
+    is_sure: false,
     run,
 };
 
