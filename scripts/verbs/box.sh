@@ -142,11 +142,13 @@ rooted() {
 	if is_root; then printf '%s' "$1"; else printf 'sudo %s' "$1"; fi
 }
 
-# Runs a command that may take minutes, and says on standard error that it is still at it.
+# Runs a command that may take minutes, and says on standard error that it is still at it. Where it fails, $why is
+# the first line that it said.
 with_progress() { # WORDS CMD...
 	words=$1
 	shift
-	"$@" &
+	errors=$(mktemp) || complain 'cannot make a temporary file'
+	"$@" 2>"$errors" &
 	job=$!
 	ticks=0
 	while kill -0 "$job" 2>/dev/null; do
@@ -154,12 +156,22 @@ with_progress() { # WORDS CMD...
 		ticks=$((ticks + 1))
 		if [ -t 2 ] && [ $((ticks % 5)) -eq 0 ]; then
 			printf '\rdeploy: %s: %s s ' "$words" $((ticks / 5)) >&2
-		elif [ $((ticks % 50)) -eq 0 ]; then
+		elif [ ! -t 2 ] && [ $((ticks % 50)) -eq 0 ]; then
 			say "$words: $((ticks / 5)) s"
 		fi
 	done
 	[ ! -t 2 ] || [ "$ticks" -lt 5 ] || printf '\r\033[K' >&2
-	wait "$job"
+	if wait "$job"; then ended=0; else ended=$?; fi
+	why=$(head -n 1 "$errors")
+	rm -f "$errors"
+	return "$ended"
+}
+
+# Runs a command that must succeed, and says why it did not in one line.
+asked() { # WORDS CMD...
+	words=$1
+	shift
+	why=$("$@" 2>&1) || failed "$words: $(printf '%s\n' "$why" | tail -n 1)"
 }
 
 # Sets $services to those that are named, or both, in the order in which they start.

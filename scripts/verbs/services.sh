@@ -51,7 +51,7 @@ start_service() {
 	if with_progress "starting the $1" control "$1" start "$(unit "$1")"; then
 		printf 'started the %s\n' "$1"
 	else
-		warn "cannot start the $1: $(unit "$1") failed: deploy logs"
+		warn "cannot start the $1: $why"
 	fi
 }
 
@@ -63,14 +63,13 @@ restart_service() {
 	if with_progress "restarting the $1, which may take $limit to stop" control "$1" restart "$(unit "$1")"; then
 		printf 'restarted the %s\n' "$1"
 	else
-		warn "cannot restart the $1: $(unit "$1") failed: deploy logs"
+		warn "cannot restart the $1: $why"
 	fi
 }
 
 # What a person starts also starts at boot, and does so after its start limit.
 enable_service() {
-	control "$1" --quiet enable "$(unit "$1")" ||
-		failed "cannot have the $1 start at boot: systemctl enable failed"
+	asked "cannot have the $1 start at boot" control "$1" --quiet enable "$(unit "$1")"
 	control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :
 }
 
@@ -82,12 +81,11 @@ stop_service() {
 		return
 	fi
 	is_within_reach "$1" || return 0
-	control "$1" --quiet disable "$unit" ||
-		failed "cannot keep the $1 from starting at boot: systemctl disable failed"
+	asked "cannot keep the $1 from starting at boot" control "$1" --quiet disable "$unit"
 	limit=$(property "$1" TimeoutStopUSec)
 	if with_progress "stopping the $1, which may take $limit" control "$1" stop "$unit"; then
 		printf 'stopped the %s: it stays so, also after a reboot, until: deploy start %s\n' "$1" "$1"
 	else
-		failed "cannot stop the $1: systemctl failed"
+		failed "cannot stop the $1: $why"
 	fi
 }

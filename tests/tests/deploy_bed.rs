@@ -399,7 +399,21 @@ fn a_missing_right_is_named_and_nothing_is_written_over(suite: &str) {
         assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
         assert_eq!(run.stderr.lines().count(), 1, "one clear line: {}", run.stderr);
     }
+    // With a read-only /etc the monitor can be stopped, but not kept from starting at boot.
     shell(&host, "umount /etc");
+    deployed(&host, &["install", "--user", "dev"]);
+    shell(&host, "mount --bind /etc /etc && mount -o remount,bind,ro /etc");
+    let run = deploy(&host, "root", &["stop", "monitor"]);
+    assert_eq!(run.status, 2, "{}", run.stderr);
+    assert!(
+        run.stderr.contains("cannot keep the monitor from starting at boot: "),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("Read-only file system"), "{}", run.stderr);
+    assert_eq!(run.stderr.lines().count(), 1, "one clear line: {}", run.stderr);
+    shell(&host, "umount /etc");
+    deployed(&host, &["uninstall"]);
     assert_same_files(&host, &before, "nothing was changed");
 
     // As the user itself, what rights allow: all but the monitor.
@@ -415,6 +429,43 @@ fn a_missing_right_is_named_and_nothing_is_written_over(suite: &str) {
     let run = host.attempt("dev", &[".local/bin/deploy", "uninstall"]);
     assert_eq!(run.status, 0, "{}", run.stderr);
     shell(&host, "loginctl disable-linger dev");
+    assert_same_files(&host, &before, "all was taken out");
+}
+
+#[test]
+fn d1_root_installs_for_root() {
+    on_both(root_installs_for_root);
+}
+
+fn root_installs_for_root(suite: &str) {
+    let Some(host) = Host::boot(suite, "root", &[]) else { return };
+    host.copy_project();
+    shell(&host, "HOME=/root sh /opt/testbed/gateway.sh");
+    let before = shell(&host, FILES);
+    let said = deployed(&host, &["install"]);
+    assert!(said.contains("the gateway is ready"), "{said}");
+    host.reboot();
+    let actives = || {
+        let units =
+            ["unit:user/openclaw-gateway.service", "unit:system/openclaw-agent-monitor.service"];
+        let health = host.tool("root", "claw-health", &[&["--user", "root"], &units[..]].concat());
+        let states =
+            health.records().iter().map(|record| record["data"]["state"].to_string()).collect();
+        let states: Vec<String> = states;
+        states
+    };
+    for _ in 0..50 {
+        if actives() == ["\"active\"", "\"active\""] {
+            break;
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(actives(), ["\"active\"", "\"active\""]);
+    nobody_is_logged_in(&host);
+    deployed(&host, &["stop"]);
+    assert_eq!(actives(), ["\"stopped\"", "\"stopped\""]);
+    deployed(&host, &["start"]);
+    deployed(&host, &["uninstall"]);
     assert_same_files(&host, &before, "all was taken out");
 }
 
