@@ -51,4 +51,4 @@ KillMode=mixed
 [Install]
 WantedBy=default.target
 UNIT
-ln -sf ../openclaw-gateway.service "$units/default.target.wants/openclaw-gateway.service"
+ln -sf "$units/openclaw-gateway.service" "$units/default.target.wants/openclaw-gateway.service"
