@@ -26,11 +26,14 @@ options() {
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--user)
-			[ $# -gt 1 ] || complain "$verb: --user takes a name"
+			[ "${2:-}" ] || complain "$verb: --user takes a name"
 			user=$2
 			shift
 			;;
-		--user=*) user=${1#*=} ;;
+		--user=*)
+			user=${1#*=}
+			[ "$user" ] || complain "$verb: --user takes a name"
+			;;
 		-h | --help)
 			usage
 			exit
@@ -42,6 +45,13 @@ options() {
 	done
 }
 
+# Has `set -- $arguments` split them as they were given, and expand nothing.
+split_arguments() {
+	set -f
+	IFS='
+'
+}
+
 # Sets $owner, $uid, $gid and $home: whose gateway it is; and the names of the units.
 find_owner() {
 	health=$(tool claw-health)
@@ -50,9 +60,20 @@ find_owner() {
 $found
 OWNER
 	is_root || [ "$(id -u)" -eq "$uid" ] ||
-		complain "cannot $verb for '$owner': only root acts for another user: sudo deploy $verb --user $owner"
+		complain "cannot act for '$owner': only root acts for another user: sudo $self $verb --user $owner"
+	find_units
+}
+
+find_units() {
 	gateway=$(setting CLAW_GATEWAY_UNIT openclaw-gateway.service)
 	monitor=$(setting CLAW_MONITOR_UNIT openclaw-agent-monitor.service)
+	for name in "$gateway" "$monitor"; do
+		case $name in
+		*[!A-Za-z0-9:_.@-]* | .* | -* | @*) complain "'$name' is no name of a service" ;;
+		?*.service) ;;
+		*) complain "'$name' is no name of a service: it does not end in .service" ;;
+		esac
+	done
 }
 
 # A setting: from the environment, or from the files of settings, which a shell can source. By then
@@ -116,9 +137,9 @@ property() { # SERVICE NAME
 	control "$1" show --property="$2" --value "$(unit "$1")" 2>/dev/null || :
 }
 
-# Does the owner's manager run? Asking by its socket does not start it.
+# Does the owner's manager run? Asking the box's does not start it.
 user_manager_runs() {
-	[ -S "/run/user/$uid/systemd/private" ]
+	systemctl is-active --quiet "user@$uid.service"
 }
 
 # Can this service be commanded by this caller? Says why not.
@@ -126,15 +147,26 @@ is_within_reach() {
 	case $1 in
 	gateway)
 		user_manager_runs && return
-		failed "cannot $verb the gateway: the user manager of $owner does not run (no linger, nobody logged in): $(rooted "claw-linger-setup --apply --user $owner")"
+		failed "cannot $verb the gateway: the user manager of $owner does not run (no linger, nobody logged in): $(rooted "$(tool claw-linger-setup) --apply --user $owner")"
 		return 1
 		;;
 	monitor)
 		is_root && return
-		failed "cannot $verb the monitor: it is a service of the system: sudo deploy $verb monitor"
+		failed "cannot $verb the monitor: it is a service of the system: sudo $self $verb monitor"
 		return 1
 		;;
 	esac
+}
+
+# How a service's manager is commanded by the reader.
+typed() { # SERVICE
+	if [ "$1" = monitor ]; then
+		rooted systemctl
+	elif [ "$(id -u)" -eq "$uid" ]; then
+		printf 'systemctl --user'
+	else
+		rooted "systemctl --user -M $owner@"
+	fi
 }
 
 # A command as its reader types it.
@@ -171,7 +203,9 @@ with_progress() { # WORDS CMD...
 asked() { # WORDS CMD...
 	words=$1
 	shift
-	why=$("$@" 2>&1) || failed "$words: $(printf '%s\n' "$why" | tail -n 1)"
+	why=$("$@" 2>&1) && return
+	failed "$words: $(printf '%s\n' "$why" | tail -n 1)"
+	return 1
 }
 
 # Sets $services to those that are named, or both, in the order in which they start.
@@ -185,7 +219,12 @@ find_services() {
 	done
 	for name in gateway monitor; do
 		case " $(printf '%s' "$arguments" | tr '\n' ' ') " in
-		'  ' | *" $name "*) services="$services $name" ;;
+		*" $name "*) services="$services $name" ;;
+		'  ')
+			# Who installed without root's rights has no monitor.
+			[ "$name" = gateway ] || is_root || [ "$(property monitor LoadState)" != not-found ] || continue
+			services="$services $name"
+			;;
 		esac
 	done
 }
@@ -194,11 +233,11 @@ find_services() {
 is_there() {
 	case $(property "$1" LoadState) in
 	loaded) return 0 ;;
-	masked) failed "cannot $verb the $1: $(unit "$1") is masked" ;;
+	masked) failed "cannot $verb the $1: it is masked: $(typed "$1") unmask $(unit "$1")" ;;
 	not-found)
 		case $1 in
-		gateway) failed "cannot $verb the gateway: $owner has no $gateway: as $owner: openclaw gateway install" ;;
-		monitor) failed "cannot $verb the monitor: there is no $monitor: $(rooted "deploy install")" ;;
+		gateway) failed "cannot $verb the gateway: $owner has no $gateway: $(rooted "$self install --user $owner") says how to get it" ;;
+		monitor) failed "cannot $verb the monitor: there is no $monitor: $(rooted "$self install --user $owner")" ;;
 		esac
 		;;
 	*) failed "cannot $verb the $1: systemd cannot load $(unit "$1"): systemd-analyze verify" ;;

@@ -20,10 +20,15 @@ install() {
 	stage=$(mktemp -d) || complain 'cannot make a temporary folder'
 	trap 'rm -rf "$stage"' EXIT
 	trap 'exit 2' INT TERM HUP
+	# What is said may be lost; what is done is done whole.
+	trap '' PIPE
 	parts >"$stage/parts"
 	find_strangers
 
 	open_ledger
+	list "owner $owner"
+	list "prefix $prefix"
+	[ -z "$unit_file" ] || list "unit $unit_file"
 	set_up_linger
 	put_parts
 	set_up_gateway
@@ -34,9 +39,12 @@ install() {
 
 read_arguments() {
 	dry_run=
-	prefix=${CLAW_PREFIX:-}
-	# shellcheck disable=SC2086 # an argument a line; a prefix holds no spaces
+	prefix=
+	split_arguments
+	# shellcheck disable=SC2086 # split at line breaks
 	set -- $arguments
+	unset IFS
+	set +f
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--dry-run) dry_run=yes ;;
@@ -54,7 +62,12 @@ read_arguments() {
 
 # Where things go: for root into the box, for anybody else into their home.
 find_places() {
-	[ "$prefix" ] || [ "$project" ] || prefix=$(dirname -- "$(dirname -- "$here")")
+	: "${prefix:=$(setting CLAW_PREFIX '')}"
+	if [ -z "$project" ]; then
+		is_in=$(dirname -- "$(dirname -- "$here")")
+		[ "${prefix:=$is_in}" = "$is_in" ] ||
+			complain "cannot install into '$prefix': this deploy is installed in $is_in; use that of the project"
+	fi
 	if is_root; then
 		: "${prefix:=/usr/local}"
 		unit_file=/etc/systemd/system/$monitor
@@ -70,14 +83,21 @@ find_places() {
 	*) complain "cannot install into '$prefix': it has to begin with /" ;;
 	esac
 	library=$prefix/lib/claw
+	[ -f "$ledger" ] || return 0
+	# What is there stays in one piece.
+	for line in "owner $owner" "prefix $prefix" "unit $unit_file"; do
+		there=$(sed -n "s/^${line%% *} //p" "$ledger")
+		[ "${there:-${line#* }}" = "${line#* }" ] ||
+			complain "cannot install with ${line%% *} '${line#* }': it is installed with '$there': $self uninstall first"
+	done
 }
 
 # The gateway's limits are settings.
 find_limits() {
 	memory_max=$(setting CLAW_GATEWAY_MEMORY_MAX 2G)
 	cpu_quota=$(setting CLAW_GATEWAY_CPU_QUOTA 80%)
-	printf '%s\n' "$memory_max" | grep -Eqx '[1-9][0-9]*[KMGT]?|[1-9][0-9]?%|infinity' ||
-		complain "CLAW_GATEWAY_MEMORY_MAX is '$memory_max', which is no size: 2G, 1500M, 50% or infinity"
+	printf '%s\n' "$memory_max" | grep -Eqx '[1-9][0-9]*[GT]|[1-9][0-9]{2,}M|[1-9][0-9]?%|infinity' ||
+		complain "CLAW_GATEWAY_MEMORY_MAX is '$memory_max', which is no size for a gateway: 2G, 1500M, 50% or infinity"
 	printf '%s\n' "$cpu_quota" | grep -Eqx '[1-9][0-9]*%' ||
 		complain "CLAW_GATEWAY_CPU_QUOTA is '$cpu_quota', which is no share of a processor: 80% or 200%"
 }
@@ -117,6 +137,8 @@ may_install() {
 	done
 	folder=$(existing_folder "$drop_in")
 	as_owner test -w "$folder" -a -d "$folder" || complain "cannot write '$drop_in': '$folder' is not $owner's to write"
+	! as_owner test -e "$drop_in" || as_owner test -f "$drop_in" || complain "cannot write '$drop_in': it is no regular file"
+	[ -z "$unit_file" ] || may_be_monitor
 	[ -e "$settings" ] || return 0
 	named=$(setting CLAW_USER '')
 	[ "${named:-$owner}" = "$owner" ] ||
@@ -125,13 +147,20 @@ may_install() {
 		complain "cannot install for '$owner': $settings names nobody: add the line CLAW_USER=$owner first"
 }
 
+# Would the monitor's unit stand before one of the box?
+may_be_monitor() {
+	fragment=$(property monitor FragmentPath)
+	[ "${fragment:-$unit_file}" = "$unit_file" ] ||
+		complain "cannot call the monitor $monitor: that is a service of the box, in $fragment"
+}
+
 # Can that path be written, without root's writing into what belongs to somebody else?
 may_write() {
 	folder=$(existing_folder "$1")
 	[ -d "$folder" ] || complain "cannot write '$1': '$folder' is no folder"
 	if [ ! -w "$folder" ]; then
 		! is_root || complain "cannot write '$1': '$folder' is read-only"
-		complain "cannot write '$1': the right is missing: sudo deploy install --user $owner"
+		complain "cannot write '$1': the right is missing: sudo $self install --user $owner"
 	fi
 	is_root || return 0
 	while [ "$folder" != / ]; do
@@ -172,11 +201,17 @@ parts() {
 	first_settings >"$stage/settings"
 	part settings 0644 "$stage/settings" "$settings"
 	sed "s|@memory_max@|$memory_max|; s|@cpu_quota@|$cpu_quota|" "$here/units/openclaw-gateway.conf" >"$stage/drop-in"
-	part own - "$stage/drop-in" "$drop_in"
+	# OpenClaw cannot install a service that has a drop-in already.
+	! has_unit || part own - "$stage/drop-in" "$drop_in"
 	[ "$unit_file" ] || return 0
 	part folder 0700 - /etc/claw/credentials
 	sed "s|@prefix@|$prefix|" "$here/units/openclaw-agent-monitor.service" >"$stage/unit"
 	part file 0644 "$stage/unit" "$unit_file"
+}
+
+# Has OpenClaw written the gateway's unit?
+has_unit() {
+	as_owner test -e "$home/.config/systemd/user/$gateway"
 }
 
 part() {
@@ -188,7 +223,7 @@ find_strangers() {
 	while IFS='	' read -r kind _ source target; do
 		case $kind in
 		settings | folder) continue ;;
-		own) ! as_owner test -e "$target" || as_owner cmp -s -- - "$target" <"$source" || is_listed "$kind $target" ;;
+		own) ! as_owner test -e "$target" || is_own "$source" "$target" || is_listed "$kind $target" ;;
 		*) [ ! -e "$target" ] || cmp -s -- "$source" "$target" || is_listed "$kind $target" ;;
 		esac ||
 			complain "cannot write '$target': it is there already, and install did not put it there: move it away first"
@@ -197,7 +232,7 @@ find_strangers() {
 
 # First of all: without it, what is started below ends with the session.
 set_up_linger() {
-	"$linger_setup" --check --user "$owner" >/dev/null 2>&1 && return
+	! "$linger_setup" --check --user "$owner" >/dev/null 2>&1 || return 0
 	if [ "$dry_run" ]; then
 		"$linger_setup" --dry-run --user "$owner" --format human || [ $? -eq 1 ] || status=2
 		changes=$((changes + 1))
@@ -214,19 +249,25 @@ put_parts() {
 }
 
 set_up_gateway() {
-	if user_manager_runs; then
+	if ! has_unit; then
+		! is_listed "own $drop_in" || take_out own "$drop_in"
+		warn "$owner has no $gateway yet: as $owner: openclaw gateway install; then: $(rooted "$self install")"
+	elif user_manager_runs; then
 		reload gateway
-		! is_stale gateway || limit_gateway "$memory_max" "$cpu_quota"
+		if is_stale gateway && [ "$(property gateway ActiveState)" = active ]; then
+			limit_gateway "$memory_max" "$cpu_quota"
+		fi
 		forget 'stale gateway'
-		if [ "$(property gateway LoadState)" = not-found ]; then
-			warn "$owner has no $gateway yet: as $owner: openclaw gateway install"
+		if [ "$(property gateway LoadState)" = masked ]; then
+			warn "the gateway is masked: $(typed gateway) unmask $gateway"
 		elif ! is_left_stopped gateway; then
 			start_for_good gateway
 		fi
-	elif [ "$dry_run" ] && [ -e "$home/.config/systemd/user/$gateway" ]; then
-		# Once the manager runs, which a dry run has not started.
-		run_control gateway start "$gateway"
-	elif [ ! "$dry_run" ]; then
+	elif [ "$dry_run" ]; then
+		# Once the manager runs, which a dry run has not started; it starts the gateway by itself.
+		run_control gateway daemon-reload
+		limit_gateway "$memory_max" "$cpu_quota"
+	else
 		failed "cannot start the gateway: the user manager of $owner does not run"
 	fi
 }
@@ -235,7 +276,7 @@ set_up_monitor() {
 	was_active=$(property monitor ActiveState)
 	reload monitor
 	if is_stale monitor && [ "$was_active" = active ]; then
-		try_control monitor restart "$monitor" || warn 'the monitor does not restart: deploy logs'
+		try_control monitor restart "$monitor" || warn "the monitor does not restart: $self logs"
 	fi
 	forget 'stale monitor'
 	is_left_stopped monitor || start_for_good monitor
@@ -255,35 +296,35 @@ is_stale() { # SERVICE
 is_left_stopped() { # SERVICE
 	is_listed "started $1" || return 1
 	case $(control "$1" is-enabled "$(unit "$1")" 2>/dev/null) in
-	disabled | masked) say "the $1 was stopped by a person and stays so: deploy start $1" ;;
+	disabled | masked) say "the $1 was stopped by a person and stays so: $self start $1" ;;
 	*) return 1 ;;
 	esac
 }
 
 # Now and at boot.
 start_for_good() { # SERVICE
-	if [ "$(control "$1" is-enabled "$(unit "$1")" 2>/dev/null)" != enabled ]; then
+	if [ "$(control "$1" is-enabled "$(unit "$1")" 2>/dev/null)" = disabled ]; then
 		list "enabled $1"
 		run_control "$1" --quiet enable "$(unit "$1")"
 	fi
 	list "started $1"
 	if [ "$(property "$1" ActiveState)" != active ]; then
 		[ "$dry_run" ] || control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :
-		try_control "$1" start "$(unit "$1")" || warn "the $1 does not start: deploy logs"
+		try_control "$1" start "$(unit "$1")" || warn "the $1 does not start: $self logs"
 	fi
 }
 
 conclude() {
 	if [ "$dry_run" ]; then
-		printf '%s steps; nothing was changed\n' "$changes"
+		tell "steps: $changes; nothing was changed"
 		[ "$changes" -eq 0 ] || [ "$status" -eq 2 ] || status=1
 		return
 	fi
-	if [ "$changes" -eq 0 ]; then printf 'nothing to change\n'; else printf 'installed: %s steps\n' "$changes"; fi
-	[ "$unit_file" ] || failed "the monitor is a service of the system: sudo deploy install --user $owner"
+	if [ "$changes" -eq 0 ]; then tell 'nothing to change'; else tell "installed; steps: $changes"; fi
+	[ "$unit_file" ] || failed "the monitor is a service of the system: sudo scripts/deploy install --user $owner, in the project's folder"
 	[ "$(property gateway ActiveState)" != active ] || wait_until_up
 	[ -z "$unit_file" ] || [ "$(property monitor ActiveState)" != failed ] ||
-		warn "the monitor failed: deploy logs"
-	printf 'what does not pass on this box:\n'
+		warn "the monitor failed: $self logs"
+	tell 'what does not pass on this box:'
 	"$health" --user "$owner" --failing --format human || :
 }

@@ -2,7 +2,8 @@
 # ledger.sh - what install put in: a line a path, written before the path is made
 #
 # Lines are `folder PATH`, `file PATH`, `link PATH`, `settings PATH`; `own PATH` and `own-folder PATH`, in the home of the
-# gateway's owner and with the owner's rights, as root follows no link there; and three of services: `enabled SERVICE`, which was
+# gateway's owner and with the owner's rights, as root follows no link there; `owner NAME`, `prefix PATH` and `unit PATH`,
+# for whom and where it is installed; and three of services: `enabled SERVICE`, which was
 # not; `started SERVICE`, which a person has stopped where it is disabled now; `stale SERVICE`, whose manager does not
 # yet know what was put in.
 
@@ -26,12 +27,12 @@ is_listed() { # LINE
 }
 
 list() { # LINE
-	[ "$dry_run" ] || is_listed "$1" || printf '%s\n' "$1" >>"$ledger" || complain "cannot write '$ledger'"
+	[ "$dry_run" ] || is_listed "$1" || printf '%s\n' "$1" 2>/dev/null >>"$ledger" || complain "cannot write '$ledger'"
 }
 
 forget() { # LINE
 	if [ "$dry_run" ] || ! is_listed "$1"; then return; fi
-	grep -vxF -e "$1" -- "$ledger" >"$ledger.claw-new" || :
+	grep -vxF -e "$1" -- "$ledger" 2>/dev/null >"$ledger.claw-new" || :
 	mv -f -- "$ledger.claw-new" "$ledger" || complain "cannot write '$ledger'"
 }
 
@@ -53,10 +54,15 @@ $missing"
 		complain "cannot write '$ledger'"
 }
 
+# Says a line; where it cannot be said, the work goes on, and the status tells.
+tell() {
+	printf '%s\n' "$1" 2>/dev/null || status=2
+}
+
 # Does something, or says in a dry run that it would.
 step() { # WORDS CMD...
 	changes=$((changes + 1))
-	printf '%s%s\n' "${dry_run:+would }" "$1"
+	tell "${dry_run:+would }$1"
 	[ -z "$dry_run" ] || return 0
 	shift
 	"$@"
@@ -75,7 +81,6 @@ run_control() {
 # Has the kernel hold a gateway that runs to these limits. systemd shows those of a drop-in after a reload, and
 # applies them at the next start only.
 limit_gateway() { # MEMORY-MAX CPU-QUOTA
-	[ "$(property gateway ActiveState)" = active ] || return 0
 	try_control gateway set-property --runtime "$gateway" "MemoryMax=$1" "CPUQuota=$2" || return 0
 	# What this left behind would win over the drop-in until the next boot.
 	for name in MemoryMax CPUQuota; do
@@ -105,7 +110,7 @@ new_folder() {
 put() { # KIND MODE SOURCE TARGET
 	case $1 in
 	own)
-		if ! as_owner cmp -s -- - "$4" <"$3"; then step "put $4" put_own "$3" "$4"; fi
+		if ! is_own "$3" "$4"; then step "put $4" put_own "$3" "$4"; fi
 		return
 		;;
 	esac
@@ -120,6 +125,11 @@ put() { # KIND MODE SOURCE TARGET
 	file) ! cmp -s -- "$3" "$4" || [ "$(stat -c %a -- "$4")" != "${2#0}" ] || return 0 ;;
 	esac
 	step "put $4" put_anew "$@"
+}
+
+# Does a file of the owner's hold just that? Its owner may have put anything there, so time is limited.
+is_own() { # SOURCE TARGET
+	as_owner test -f "$2" && as_owner timeout 10 cmp -s -- - "$2" <"$1"
 }
 
 put_own() { # SOURCE TARGET
@@ -138,7 +148,7 @@ MISSING
 	list 'stale gateway'
 	list "own $2"
 	# shellcheck disable=SC2016 # that shell is to expand it
-	as_owner sh -c 'mkdir -p -- "$(dirname -- "$1")" && cat >"$1.claw-new" && sync -- "$1.claw-new" && mv -fT -- "$1.claw-new" "$1"' \
+	as_owner timeout 30 sh -c 'mkdir -p -- "$(dirname -- "$1")" && rm -f -- "$1.claw-new" && set -C && cat >"$1.claw-new" && sync -- "$1.claw-new" && mv -fT -- "$1.claw-new" "$1"' \
 		deploy "$2" <"$1" || complain "cannot write '$2'"
 }
 

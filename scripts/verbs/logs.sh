@@ -25,10 +25,13 @@ logs() {
 	'' | *[!0-9]*) complain "logs: '$lines' is no number of lines" ;;
 	esac
 	need_systemd
+	command -v journalctl >/dev/null || complain 'cannot read the journal: there is no journalctl on PATH'
 	find_owner
 	can_read_both
 	if [ ! "$follow" ]; then
-		last | in_order | shown
+		said=$(last | in_order | shown)
+		[ "$said" ] || complain "the journal has no lines of $gateway of $owner, nor of $monitor"
+		printf '%s\n' "$said"
 		exit "$status"
 	fi
 	# What comes from a second ago on is followed; what was before is put in order first.
@@ -51,7 +54,7 @@ logs() {
 can_read_both() {
 	is_root && return
 	journalctl --system -q -n 1 2>/dev/null | grep -q . ||
-		failed "cannot read the monitor's journal as $owner: sudo deploy logs, or join the group systemd-journal"
+		failed "cannot read the monitor's journal as $owner: sudo $self logs, or join the group systemd-journal"
 }
 
 # The last lines of both, each with its stamp and its service.

@@ -69,23 +69,35 @@ restart_service() {
 
 # What a person starts also starts at boot, and does so after its start limit.
 enable_service() {
-	asked "cannot have the $1 start at boot" control "$1" --quiet enable "$(unit "$1")"
+	asked "cannot have the $1 start at boot" control "$1" --quiet enable "$(unit "$1")" || :
 	control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :
 }
 
 # It stays stopped, also after a reboot: what is disabled is not started at boot.
 stop_service() {
 	unit=$(unit "$1")
+	if [ "$1" = gateway ] && ! user_manager_runs; then
+		# Its files can be read all the same.
+		asked 'cannot keep the gateway from starting at boot' \
+			as_owner env SYSTEMD_OFFLINE=1 systemctl --user --quiet disable "$unit" || return 0
+		printf 'the gateway does not run, as the user manager of %s does not; %s\n' "$owner" "$(stays gateway)"
+		return
+	fi
 	if [ "$(property "$1" LoadState)" = not-found ]; then
 		printf 'there is no %s\n' "$unit"
 		return
 	fi
 	is_within_reach "$1" || return 0
-	asked "cannot keep the $1 from starting at boot" control "$1" --quiet disable "$unit"
+	stays=$(stays "$1")
+	asked "cannot keep the $1 from starting at boot" control "$1" --quiet disable "$unit" || stays='until the next boot'
 	limit=$(property "$1" TimeoutStopUSec)
 	if with_progress "stopping the $1, which may take $limit" control "$1" stop "$unit"; then
-		printf 'stopped the %s: it stays so, also after a reboot, until: deploy start %s\n' "$1" "$1"
+		printf 'stopped the %s: %s\n' "$1" "$stays"
 	else
 		failed "cannot stop the $1: $why"
 	fi
+}
+
+stays() { # SERVICE
+	printf 'it stays so, also after a reboot, until: %s start %s' "$self" "$1"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154 # box.sh and ledger.sh set what this uses
+# shellcheck shell=sh disable=SC2154,SC2034 # box.sh and ledger.sh set what this uses, and use what this sets
 # uninstall.sh - take out what install put in
 
 # shellcheck source=/dev/null # it is checked by itself
@@ -15,16 +15,34 @@ uninstall() {
 		*) complain "uninstall takes --purge, --dry-run and --user NAME, not '$argument'" ;;
 		esac
 	done
-	find_owner
+	is_root || find_owner
 	find_ledger
+	find_owner_of_ledger
 	if [ ! -f "$ledger" ] && [ ! "$purge" ]; then
 		printf 'nothing is installed\n'
 		exit
 	fi
 	[ ! -f "$ledger" ] || take_all_out
 	[ ! "$purge" ] || purge_folders
-	printf '%s\n' "${dry_run:+nothing was changed; }$changes steps"
+	tell "${dry_run:+nothing was changed; }steps: $changes"
 	exit "$status"
+}
+
+# For whom it is installed, who may be no more.
+find_owner_of_ledger() {
+	named=$([ ! -f "$ledger" ] || sed -n 's/^owner //p' "$ledger")
+	if [ "$user" ] && [ "$named" ] && [ "$user" != "$named" ]; then
+		complain "cannot uninstall for '$user': it is installed for '$named'"
+	fi
+	: "${user:=$named}"
+	is_gone=
+	if [ "$named" ] && ! getent passwd "$named" >/dev/null; then
+		is_gone=yes
+		owner=$named home=/nonexistent
+		find_units
+	else
+		find_owner
+	fi
 }
 
 take_all_out() {
@@ -33,15 +51,17 @@ take_all_out() {
 		if is_listed 'enabled monitor' && [ "$(property monitor LoadState)" != not-found ]; then
 			run_control monitor --quiet disable --now "$monitor"
 		fi
-		if is_listed 'enabled gateway' && user_manager_runs; then
+		if [ ! "$is_gone" ] && is_listed 'enabled gateway' && user_manager_runs; then
 			step "run systemctl --user disable $gateway" control gateway --quiet disable "$gateway" || :
 		fi
 	fi
-	take_limits_out
-	linger_setup=$(sed -n 's/^file \(.*\/bin\/claw-linger-setup\)$/\1/p' "$ledger")
-	if [ -x "$linger_setup" ]; then
-		step "run claw-linger-setup --remove --user $owner" "$linger_setup" --remove --user "$owner" --format human ||
-			failed "cannot undo what claw-linger-setup did"
+	if [ "$is_gone" ]; then
+		say "$owner is no more: what was in that home is left alone"
+		step "remove the linger of $owner" rm -f -- "/var/lib/systemd/linger/$owner" "$state/linger-setup/$owner.json"
+		take_out folder "$state/linger-setup"
+	else
+		take_limits_out
+		take_linger_out
 	fi
 	lines=$(sed '1!G;h;$!d' "$ledger")
 	take_lines_out
@@ -52,6 +72,16 @@ take_all_out() {
 	take_lines_out
 }
 
+take_linger_out() {
+	linger_setup=$(sed -n 's/^file \(.*\/bin\/claw-linger-setup\)$/\1/p' "$ledger")
+	# One that was cut off early has not put it there.
+	[ -x "$linger_setup" ] || linger_setup=$(tool claw-linger-setup)
+	[ ! -e "$state/linger-setup/$owner.json" ] ||
+		say "linger of $owner goes, as install turned it on: without a log-in of theirs the gateway ends"
+	step "run claw-linger-setup --remove --user $owner" "$linger_setup" --remove --user "$owner" --format human ||
+		failed "cannot undo what claw-linger-setup did"
+}
+
 # The gateway goes on without its limits. This comes before linger goes, and its manager with it.
 take_limits_out() {
 	drop_in=$(sed -n 's/^own //p' "$ledger")
@@ -59,13 +89,16 @@ take_limits_out() {
 		take_out own "$drop_in"
 		if user_manager_runs; then
 			run_control gateway daemon-reload
-			limit_gateway infinity ''
+			[ "$(property gateway ActiveState)" != active ] || limit_gateway infinity ''
 		fi
 	fi
 }
 
 take_lines_out() {
 	while read -r kind path; do
+		case $is_gone$kind in
+		yesown*) continue ;;
+		esac
 		take_out "$kind" "$path"
 	done <<LINES
 $lines

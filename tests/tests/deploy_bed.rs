@@ -321,14 +321,18 @@ fn logs_are_in_the_order_of_time(suite: &str) {
     let followed = shell(
         &host,
         "timeout 8 /opt/claw/scripts/deploy logs -n 3 -f >/tmp/followed & sleep 3; \
-         systemctl restart openclaw-agent-monitor; wait; cat /tmp/followed; pgrep journalctl",
+         systemctl restart openclaw-agent-monitor; wait; cat /tmp/followed; pgrep -f 'journalctl.*--follow'",
     );
     assert!(followed.contains("monitor systemd[1]: Stopped openclaw-agent-monitor"), "{followed}");
     assert!(followed.lines().all(|line| line.starts_with("20")), "nothing runs on: {followed}");
     // Whoever may not read the journal of the system is told so.
     let said = deploy(&host, "dev", &["logs"]);
     assert_eq!(said.status, 2);
-    assert!(said.stderr.contains("cannot read the monitor's journal as dev: sudo deploy logs"));
+    assert!(
+        said.stderr.contains(
+            "cannot read the monitor's journal as dev: sudo /opt/claw/scripts/deploy logs"
+        )
+    );
     assert!(said.stdout.contains(" gateway "), "{}", said.stdout);
 }
 
@@ -345,7 +349,7 @@ fn a_missing_right_is_named_and_nothing_is_written_over(suite: &str) {
             "dev",
             "true",
             ["install", "--prefix", "/usr/local"].as_slice(),
-            "the right is missing: sudo deploy install --user dev",
+            "the right is missing: sudo /opt/claw/scripts/deploy install --user dev",
         ),
         ("dev", "true", &["install", "--user", "root"], "only root acts for another user"),
         ("root", "true", &["install", "--user", "nobody-here"], "nobody-here"),
@@ -372,13 +376,13 @@ fn a_missing_right_is_named_and_nothing_is_written_over(suite: &str) {
             "root",
             "true",
             &["start", "gateway", "--user", "dev"],
-            "the user manager of dev does not run (no linger, nobody logged in): claw-linger-setup --apply --user dev",
+            "the user manager of dev does not run (no linger, nobody logged in): /opt/claw/target/host/release/claw-linger-setup --apply --user dev",
         ),
         (
             "root",
             "true",
             &["start", "monitor", "--user", "dev"],
-            "there is no openclaw-agent-monitor.service: deploy install",
+            "there is no openclaw-agent-monitor.service: /opt/claw/scripts/deploy install --user dev",
         ),
         (
             "root",
@@ -420,10 +424,9 @@ fn a_missing_right_is_named_and_nothing_is_written_over(suite: &str) {
     shell(&host, "loginctl enable-linger dev");
     let run = deploy(&host, "dev", &["install"]);
     assert_eq!(run.status, 2, "{}", run.stderr);
-    assert!(
-        run.stderr
-            .contains("the monitor is a service of the system: sudo deploy install --user dev")
-    );
+    assert!(run.stderr.contains(
+        "the monitor is a service of the system: sudo scripts/deploy install --user dev"
+    ));
     assert!(run.stdout.contains("the gateway is ready"), "{}{}", run.stdout, run.stderr);
     assert_eq!(property(&host, GATEWAY, "MemoryMax"), "2147483648");
     let run = host.attempt("dev", &[".local/bin/deploy", "uninstall"]);
