@@ -205,7 +205,7 @@ parts() {
 	! has_unit || part own - "$stage/drop-in" "$drop_in"
 	[ "$unit_file" ] || return 0
 	part folder 0700 - /etc/claw/credentials
-	sed "s|@prefix@|$prefix|" "$here/units/openclaw-agent-monitor.service" >"$stage/unit"
+	sed "s|@prefix@|$prefix|; s|@uid@|$uid|" "$here/units/openclaw-agent-monitor.service" >"$stage/unit"
 	part file 0644 "$stage/unit" "$unit_file"
 }
 
@@ -303,10 +303,13 @@ is_left_stopped() { # SERVICE
 
 # Now and at boot.
 start_for_good() { # SERVICE
-	if [ "$(control "$1" is-enabled "$(unit "$1")" 2>/dev/null)" = disabled ]; then
+	case $(control "$1" is-enabled "$(unit "$1")" 2>/dev/null) in
+	# In a dry run its file is not there yet.
+	disabled | not-found | '')
 		list "enabled $1"
 		run_control "$1" --quiet enable "$(unit "$1")"
-	fi
+		;;
+	esac
 	list "started $1"
 	if [ "$(property "$1" ActiveState)" != active ]; then
 		[ "$dry_run" ] || control "$1" reset-failed "$(unit "$1")" 2>/dev/null || :

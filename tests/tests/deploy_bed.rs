@@ -112,7 +112,8 @@ fn both_services_run_after_a_reboot(suite: &str) {
         "$ loginctl enable-linger dev",
         "would put /usr/local/bin/claw-health",
         "would put /etc/systemd/system/openclaw-agent-monitor.service",
-        "would run systemctl --user start openclaw-gateway.service",
+        "would run systemctl --user set-property --runtime openclaw-gateway.service MemoryMax=2G CPUQuota=80%",
+        "would run systemctl --quiet enable openclaw-agent-monitor.service",
         "would run systemctl start openclaw-agent-monitor.service",
         "nothing was changed",
     ] {
@@ -137,6 +138,12 @@ fn both_services_run_after_a_reboot(suite: &str) {
     host.power_cut();
     await_states(&host, ["active", "active"]);
     nobody_is_logged_in(&host);
+    // A boot is no trouble: the monitor looks once the user manager runs.
+    let told = deployed(&host, &["logs", "-n", "200"]);
+    let alarms =
+        ["user manager of dev does not run", "there is no /run/user/1000", "is not active"];
+    let alarm = told.lines().find(|line| alarms.iter().any(|alarm| line.contains(alarm)));
+    assert_eq!(alarm, None);
 
     // The next moment its unit is written anew, as OpenClaw does after each update.
     host.run("dev", &["sh", "/opt/testbed/gateway.sh"]);
@@ -237,6 +244,9 @@ fn what_a_person_stopped_stays_stopped(suite: &str) {
     assert_eq!(states(&host), ["inactive", "inactive"]);
     assert_eq!(property(&host, GATEWAY, "Result"), "success", "it was not killed");
 
+    let records = host.health("root", &["gateway", "unit:user/openclaw-gateway.service"]);
+    let loud = records.iter().filter(|record| record["severity"] == "CRITICAL").count();
+    assert_eq!(loud, 0, "it is not cried over: {records:?}");
     // Ten minutes of looks, one every thirty seconds.
     for _ in 0..20 {
         host.attempt("root", &["/usr/local/bin/claw-health", "--user", "dev"]);
@@ -321,7 +331,7 @@ fn logs_are_in_the_order_of_time(suite: &str) {
     let followed = shell(
         &host,
         "timeout 8 /opt/claw/scripts/deploy logs -n 3 -f >/tmp/followed & sleep 3; \
-         systemctl restart openclaw-agent-monitor; wait; cat /tmp/followed; pgrep -f 'journalctl.*--follow'",
+         systemctl restart openclaw-agent-monitor; wait; cat /tmp/followed; pgrep -ax journalctl | grep -- --follow",
     );
     assert!(followed.contains("monitor systemd[1]: Stopped openclaw-agent-monitor"), "{followed}");
     assert!(followed.lines().all(|line| line.starts_with("20")), "nothing runs on: {followed}");

@@ -193,6 +193,7 @@ mod tests {
             restarts: 0,
             main_pid: Some(7),
             is_restarting: false,
+            is_put_away: false,
         };
         let ready = Finding::pass("gateway", "ready").note("state", "ready");
         let after = |memory: &Memory, age, uptime| {
@@ -227,6 +228,7 @@ mod tests {
             restarts: 0,
             main_pid: Some(pid),
             is_restarting: false,
+            is_put_away: false,
         };
         let found = |word: &str| Finding::pass("gateway", word).note("state", word);
         let ready = Memory::default().after(&found("ready"), Some(&of(7)), None);

@@ -80,6 +80,10 @@ fn judge(
     let fail = |message: String| Finding::fail("runtime-dir", message);
     let cure = if lingers { restart.clone() } else { linger };
     let finding = match folder {
+        None if lingers => {
+            fail(format!("there is no {path}, though {name} lingers: no user service runs"))
+                .remedy(cure)
+        }
         None => fail(format!(
             "there is no {path}: {name} has no session and does not linger, so no user service runs"
         ))
@@ -139,6 +143,13 @@ mod tests {
                 false,
                 "fail ERROR there is no /run/user/1000: dev has no session and does not linger, \
                  so no user service runs > sudo loginctl enable-linger dev",
+            ),
+            (
+                None,
+                true,
+                false,
+                "fail ERROR there is no /run/user/1000, though dev lingers: no user service runs \
+                 > sudo systemctl restart user-runtime-dir@1000.service user@1000.service",
             ),
             (
                 Some(by_hand),

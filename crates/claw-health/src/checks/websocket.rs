@@ -25,7 +25,8 @@ pub(super) const CHECK: Check = Check {
     needs: Needs::Gateway,
     waits: true,
     runs_programs: false,
-    every_seconds: 0,
+    // Each look leaves a line in the gateway's log.
+    every_seconds: 600,
     is_sure: false,
     run,
 };

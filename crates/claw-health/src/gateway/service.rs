@@ -17,6 +17,8 @@ pub(crate) struct Service {
     pub(crate) main_pid: Option<u32>,
     /// Does it stop only to be started anew?
     pub(crate) is_restarting: bool,
+    /// Was it stopped, and is it not to start at boot? So does `deploy stop` leave it.
+    pub(crate) is_put_away: bool,
 }
 
 /// The gateway's unit, where there is one and a manager can be asked.
@@ -29,6 +31,7 @@ pub(crate) fn service(host: &Host) -> Option<Service> {
         age: unit.active_since,
         restarts: unit.restarts,
         is_restarting: unit.is_restarting(),
+        is_put_away: unit.active_state == "inactive" && unit.file_state == "disabled",
         main_pid: u32::try_from(unit.main_pid).ok().filter(|pid| *pid > 0),
         state: unit.active_state,
     })

@@ -149,6 +149,11 @@ impl Seen {
         if self.is_warming() {
             return self.starting(why);
         }
+        if state == State::Dead && self.service.as_ref().is_some_and(|unit| unit.is_put_away) {
+            let message = "dead: its unit was stopped and is disabled, as `deploy stop` leaves it";
+            let finding = Finding::warn(self.subject(), message);
+            return (state, finding.remedy("sudo deploy start gateway"));
+        }
         let mut message = format!("{}: {why}", state.word());
         if let Some(service) = &self.service {
             message.push_str(&format!("; its unit is {}", service.state));

@@ -299,12 +299,14 @@ fn stopped(unit: &Unit, view: &View) -> Finding {
     if view.role == Role::Other && (is_run_at_times || !is_service) {
         return Finding::pass(&view.subject, "not active now, which is as it should be");
     }
-    let message = if unit.was_active {
-        format!("stopped {since} ago, by hand or at its own end, without a failure")
-    } else {
-        "it was not started since its manager started".to_owned()
+    let is_disabled = unit.file_state == "disabled";
+    let message = match (unit.was_active, is_disabled) {
+        (true, _) => format!("stopped {since} ago, by hand or at its own end, without a failure"),
+        // What is disabled and does not run is forgotten by its manager.
+        (false, true) => "it does not run".to_owned(),
+        (false, false) => "it was not started since its manager started".to_owned(),
     };
-    let (enable, message) = if unit.file_state == "disabled" {
+    let (enable, message) = if is_disabled {
         ("enable --now", format!("{message}; it is disabled: a reboot does not start it"))
     } else {
         ("start", message)

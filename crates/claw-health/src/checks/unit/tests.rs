@@ -124,8 +124,8 @@ fn m2_every_state_of_a_unit_is_told_with_its_cause() {
                 file_state: "disabled".to_owned(),
                 ..unit("loaded inactive dead success")
             },
-            "stopped: warn WARNING it was not started since its manager started; it is disabled: \
-             a reboot does not start it > systemctl --user enable --now x.service",
+            "stopped: warn WARNING it does not run; it is disabled: a reboot does not start it \
+             > systemctl --user enable --now x.service",
         ),
         (
             unit("masked inactive dead success"),

@@ -59,6 +59,7 @@ fn service(state: &str, age: Option<u64>, restarts: u64) -> Option<Service> {
         restarts,
         main_pid: Some(7),
         is_restarting: false,
+        is_put_away: false,
     })
 }
 
@@ -164,6 +165,17 @@ fn m2_the_real_answers_are_told_apart() {
     ] {
         assert_eq!(line(&seen), expected);
     }
+}
+
+#[test]
+fn d3_what_a_person_put_away_is_not_cried_over() {
+    let stopped = service("inactive", None, 0);
+    let service = stopped.map(|stopped| Service { is_put_away: true, ..stopped });
+    let seen = Seen { service, ..seen(probe(Err(Failure::Refused))) };
+    assert_eq!(
+        line(&seen),
+        "warn Warning dead: its unit was stopped and is disabled, as `deploy stop` leaves it"
+    );
 }
 
 #[test]
