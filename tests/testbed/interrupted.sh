@@ -4,8 +4,9 @@
 #
 #   scripts/testbed exec HOST bash /opt/testbed/interrupted.sh COUNT [SEED]
 #
-# Each round: install is killed with all that it started, then runs to its end, has to have put what an undisturbed one
-# puts, and uninstall has to leave what was there before. Prints a tally; exits 1 where a round went wrong.
+# Each round: install is killed with all that it started, and uninstall has to leave what was there before. Then it is
+# killed once more, runs to its end, has to have put what an undisturbed one puts, and uninstall has to leave what was
+# there before. Prints a tally; exits 1 where a round went wrong.
 set -uo pipefail
 count=${1:?how often}
 RANDOM=${2:-$$}
@@ -31,12 +32,20 @@ took=$(((${EPOCHREALTIME/./} - ${begun/./}) / 1000))
 installed=$(files | grep -v ' /var/lib/claw/installed$')
 $deploy uninstall --user dev &>/tmp/install.log || fail "uninstall: $(tail -n 3 /tmp/install.log)"
 [[ $(files) == "$before" ]] || fail "uninstall: $(diff <(echo "$before") <(files))"
-for ((round = 1; round <= count; round++)); do
-  pause=$((RANDOM * took / 32768))
+cut_off() {
+  local pause=$((RANDOM * took / 32768))
   setsid $deploy install --user dev &>/dev/null &
   sleep "$((pause / 1000)).$(printf %03d $((pause % 1000)))"
   kill -KILL -- -$! 2>/dev/null || early=$((early + 1))
   wait $! 2>/dev/null
+}
+
+for ((round = 1; round <= count; round++)); do
+  cut_off
+  $deploy uninstall --user dev &>/tmp/install.log || fail "uninstall at once: $(tail -n 3 /tmp/install.log)"
+  now=$(files)
+  [[ $now == "$before" ]] || fail "left behind at once: $(diff <(echo "$before") <(echo "$now"))"
+  cut_off
   $deploy install --user dev &>/tmp/install.log || [[ $? == 1 ]] || fail "install: $(tail -n 3 /tmp/install.log)"
   now=$(files | grep -v ' /var/lib/claw/installed$')
   [[ $now == "$installed" ]] || fail "not all: $(diff <(echo "$installed") <(echo "$now"))"
@@ -47,5 +56,5 @@ for ((round = 1; round <= count; round++)); do
   now=$(files)
   [[ $now == "$before" ]] || fail "left behind: $(diff <(echo "$before") <(echo "$now"))"
 done
-echo "$count installs killed within $took ms ($early had ended): $wrong went wrong"
+echo "$((2 * count)) installs killed within $took ms ($early had ended): $wrong went wrong"
 ((wrong == 0))

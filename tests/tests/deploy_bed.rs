@@ -446,6 +446,88 @@ fn a_missing_right_is_named_and_nothing_is_written_over(suite: &str) {
 }
 
 #[test]
+fn d1_what_stands_in_its_way_is_told_and_nothing_hangs() {
+    on_both(what_stands_in_its_way_is_told_and_nothing_hangs);
+}
+
+fn what_stands_in_its_way_is_told_and_nothing_hangs(suite: &str) {
+    let Some(host) = host(suite, "odd", 0) else { return };
+    let before = shell(&host, FILES);
+    let refused = |arguments: &[&str], words: &str| {
+        let run = deploy(&host, "root", arguments);
+        assert_eq!(run.status, 2, "{arguments:?}: {}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
+    };
+    // A pipe that nobody writes to, in the place of the drop-in.
+    let drop_in = "~/.config/systemd/user/openclaw-gateway.service.d";
+    host.shell(&format!("mkdir {drop_in} && mkfifo {drop_in}/claw.conf"));
+    refused(&["install", "--user", "dev"], "it is no regular file");
+    host.shell(&format!("rm -r {drop_in}"));
+    shell(&host, "mkdir /etc/claw && echo CLAW_GATEWAY_UNIT=../../foo.service >/etc/claw/claw.env");
+    refused(&["install", "--user", "dev"], "'../../foo.service' is no name of a service");
+    shell(
+        &host,
+        "echo CLAW_MONITOR_UNIT=cron.service >/etc/claw/claw.env; echo CLAW_USER=dev >>/etc/claw/claw.env",
+    );
+    refused(&["install", "--user", "dev"], "that is a service of the box");
+    shell(
+        &host,
+        "echo CLAW_GATEWAY_MEMORY_MAX=1 >/etc/claw/claw.env; echo CLAW_USER=dev >>/etc/claw/claw.env",
+    );
+    refused(&["install", "--user", "dev"], "which is no size for a gateway");
+    shell(&host, "rm -r /etc/claw");
+    assert_same_files(&host, &before, "nothing was changed");
+
+    // Whatever the mask, nobody else writes what limits the gateway.
+    let masked = shell(
+        &host,
+        "umask 000; /opt/claw/scripts/deploy install --user dev >/dev/null 2>&1; echo $?",
+    );
+    assert_eq!(masked, "0");
+    let open = shell(
+        &host,
+        "find /home/dev/.config /etc/claw /usr/local -newer /etc/hostname -perm /022 ! -type l",
+    );
+    assert_eq!(open, "");
+    shell(&host, "useradd -m bob");
+    refused(
+        &["uninstall", "--user", "bob"],
+        "cannot uninstall for 'bob': it is installed for 'dev'",
+    );
+    refused(&["install", "--user", "bob"], "it is installed with 'dev'");
+    refused(
+        &["install", "--user", "dev", "--prefix", "/opt/other"],
+        "it is installed with '/usr/local'",
+    );
+    // Without its manager the gateway can be kept from starting all the same.
+    shell(
+        &host,
+        "userdel -r bob 2>/dev/null; loginctl disable-linger dev; systemctl stop user@1000",
+    );
+    let said = deployed(&host, &["stop", "gateway"]);
+    assert!(
+        said.contains("the gateway does not run, as the user manager of dev does not; it stays so"),
+        "{said}"
+    );
+    shell(&host, "loginctl enable-linger dev; systemctl start user@1000");
+    assert_eq!(property(&host, GATEWAY, "ActiveState"), "inactive");
+    deployed(&host, &["start", "gateway"]);
+    // Its user is removed, and what is installed can still be taken out.
+    shell(
+        &host,
+        "loginctl terminate-user dev; systemctl stop user@1000; sleep 1; userdel -rf dev 2>/dev/null",
+    );
+    let said = deploy(&host, "root", &["uninstall"]);
+    assert_eq!(said.status, 0, "{}{}", said.stdout, said.stderr);
+    assert!(said.stderr.contains("dev is no more"), "{}", said.stderr);
+    let left = shell(
+        &host,
+        "ls -d /usr/local/bin/claw-* /etc/claw /var/lib/claw /var/lib/systemd/linger/dev 2>/dev/null",
+    );
+    assert_eq!(left, "");
+}
+
+#[test]
 fn d1_root_installs_for_root() {
     on_both(root_installs_for_root);
 }
@@ -489,6 +571,6 @@ fn d1_an_interrupted_install_is_completed_by_the_next() {
 
 fn an_interrupted_install_is_completed_by_the_next(suite: &str) {
     let Some(host) = host(suite, "killed", 0) else { return };
-    let run = host.attempt("root", &["bash", "/opt/testbed/interrupted.sh", "6"]);
+    let run = host.attempt("root", &["bash", "/opt/testbed/interrupted.sh", "4"]);
     assert_eq!(run.status, 0, "{}{}", run.stdout, run.stderr);
 }

@@ -28,6 +28,16 @@ fn s1_a_real_gateway_is_extended_and_never_fought() {
         assert_eq!(run.status, 0, "{arguments:?}: {}{}", run.stdout, run.stderr);
         run.stdout
     };
+    // Without a unit there is nothing to extend, and nothing stands in OpenClaw's way.
+    host.shell("openclaw gateway uninstall >/dev/null 2>&1");
+    let without = host.attempt("root", &["/opt/claw/scripts/deploy", "install", "--user", "dev"]);
+    assert_eq!(without.status, 1, "{}{}", without.stdout, without.stderr);
+    assert!(
+        without.stderr.contains("as dev: openclaw gateway install; then: "),
+        "{}",
+        without.stderr
+    );
+    host.shell("openclaw gateway install --json >/dev/null 2>&1");
     let unit = host.shell("cat ~/.config/systemd/user/openclaw-gateway.service");
     let process = property(&host, "MainPID");
     deploy(&["install", "--user", "dev"]);
