@@ -92,7 +92,7 @@ pub(crate) struct Args {
     pub(crate) list: bool,
 
     /// Say whose gateway it is, as NAME UID GID HOME
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["list", "completions", "watch", "targets"])]
     pub(crate) whose: bool,
 
     /// How long one check may take before it is cut off
@@ -212,10 +212,12 @@ fn heartbeat(text: &str) -> Result<Heartbeat, String> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
+    const LONGEST_SECONDS: f64 = 86_400.0;
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(timeout) if !timeout.is_zero() => Ok(timeout.min(Duration::from_secs(86_400))),
-        _ => Err("it must be more than 0 seconds".to_owned()),
+    if seconds > 0.0 {
+        Ok(Duration::from_secs_f64(seconds.min(LONGEST_SECONDS)))
+    } else {
+        Err("it must be more than 0 seconds".to_owned())
     }
 }
 

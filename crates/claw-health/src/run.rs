@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap_complete::generate;
-use claw_record::{Complaint, Outcome};
+use claw_record::{Complaint, Outcome, Output};
 
 use crate::args::{self, Args};
 use crate::formats::Writer;
@@ -28,7 +28,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     }
     let host = Arc::new(Host::new(&args.place)?);
     if args.whose {
-        return Writer::plain(args)?.bytes(host.owner().line().as_bytes());
+        // A script reads it, whatever the settings say of the writing of records.
+        Output::stdout(None).piece(host.owner().line().as_bytes())?;
+        return Ok(Outcome::Well);
     }
     let Plan { targets, absent, .. } = plan(args, &host)?;
     let mut writer = Writer::new(args, &host)?;

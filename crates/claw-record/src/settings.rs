@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
 
 use crate::exit::{Complaint, report};
@@ -27,6 +27,7 @@ pub fn parse(command: Command) -> Result<ArgMatches, ExitCode> {
     let end = |complaint: Complaint| report(&tool, Err(complaint));
     let settings = settings().map_err(end)?;
     let command = if settings.is_empty() { command } else { with_settings(command, &settings) };
+    let variables = variables(&command);
     command.try_get_matches().map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let written = error.print().and_then(|()| io::stdout().flush());
@@ -42,15 +43,48 @@ pub fn parse(command: Command) -> Result<ArgMatches, ExitCode> {
                 // There is nobody left to tell when standard error cannot be written.
                 let _ = writeln!(io::stderr(), "{}", shown(line));
             }
+            if let Some(variable) =
+                culprit(&error, &variables).filter(|it| settings.contains_key(*it))
+            {
+                let _ = writeln!(
+                    io::stderr(),
+                    "{tool}: {variable} stands in a file of settings: see claw(7)"
+                );
+            }
             ExitCode::from(2)
         }
     })
 }
 
+/// The long options that have a variable, each as `--name`, with it.
+fn variables(command: &Command) -> Vec<(String, String)> {
+    let pair = |arg: &clap::Arg| {
+        let variable = arg.get_env()?.to_str()?.to_owned();
+        Some((format!("--{}", arg.get_long()?), variable))
+    };
+    command.get_arguments().filter_map(pair).collect()
+}
+
+/// The variable of the option whose value was wrong, where that was not given on the command line.
+fn culprit<'a>(error: &clap::Error, variables: &'a [(String, String)]) -> Option<&'a str> {
+    let Some(ContextValue::String(invalid)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let option = invalid.split([' ', '=']).next()?;
+    let typed = |arg: std::ffi::OsString| arg.to_string_lossy().starts_with(option);
+    let (_, variable) = variables.iter().find(|(name, _)| name == option)?;
+    (!std::env::args_os().any(typed) && std::env::var_os(variable).is_none()).then_some(variable)
+}
+
+/// How one run writes is no setting of a box: what one tool writes another does not, and scripts read
+/// what they asked for.
+const OF_ONE_RUN: [&str; 2] = ["CLAW_FORMAT", "CLAW_OUTPUT"];
+
 /// Makes each setting the default of the argument that has its variable.
 fn with_settings(command: Command, settings: &BTreeMap<String, String>) -> Command {
     command.mut_args(|arg| {
         let name = arg.get_env().and_then(|name| name.to_str());
+        let name = name.filter(|name| !OF_ONE_RUN.contains(name));
         match name.and_then(|name| settings.get(name)) {
             Some(value) => {
                 let value = value.clone();
@@ -210,5 +244,26 @@ mod tests {
         };
         assert_eq!(value(&["t"]), "70");
         assert_eq!(value(&["t", "--warn", "60"]), "60");
+    }
+
+    #[test]
+    fn how_one_run_writes_is_no_setting() {
+        let command = Command::new("t").arg(Arg::new("format").long("format").env("CLAW_FORMAT"));
+        let settings = BTreeMap::from([("CLAW_FORMAT".to_owned(), "nagios".to_owned())]);
+        let command = with_settings(command, &settings);
+        assert_eq!(command.get_matches_from(["t"]).get_one::<String>("format"), None);
+    }
+
+    #[test]
+    fn a_wrong_value_out_of_a_file_is_traced_to_it() {
+        let number = Arg::new("warn")
+            .long("warn")
+            .env("CLAW_TEST_OF_CULPRIT")
+            .value_parser(clap::value_parser!(u8));
+        let command = Command::new("t").arg(number);
+        let variables = variables(&command);
+        let settings = BTreeMap::from([("CLAW_TEST_OF_CULPRIT".to_owned(), "many".to_owned())]);
+        let error = with_settings(command, &settings).try_get_matches_from(["t"]).unwrap_err();
+        assert_eq!(culprit(&error, &variables), Some("CLAW_TEST_OF_CULPRIT"));
     }
 }

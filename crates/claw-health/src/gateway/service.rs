@@ -17,7 +17,8 @@ pub(crate) struct Service {
     pub(crate) main_pid: Option<u32>,
     /// Does it stop only to be started anew?
     pub(crate) is_restarting: bool,
-    /// Was it stopped, and is it not to start at boot? So does `deploy stop` leave it.
+    /// Was it stopped, by hand or at its own end, or is it not to start at all? Since its manager
+    /// started, or, as `deploy stop` leaves it, for good.
     pub(crate) is_put_away: bool,
 }
 
@@ -31,7 +32,8 @@ pub(crate) fn service(host: &Host) -> Option<Service> {
         age: unit.active_since,
         restarts: unit.restarts,
         is_restarting: unit.is_restarting(),
-        is_put_away: unit.active_state == "inactive" && unit.file_state == "disabled",
+        is_put_away: unit.active_state == "inactive"
+            && (unit.file_state == "disabled" || unit.was_active && unit.result == "success"),
         main_pid: u32::try_from(unit.main_pid).ok().filter(|pid| *pid > 0),
         state: unit.active_state,
     })

@@ -150,7 +150,7 @@ impl Seen {
             return self.starting(why);
         }
         if state == State::Dead && self.service.as_ref().is_some_and(|unit| unit.is_put_away) {
-            let message = "dead: its unit was stopped and is disabled, as `deploy stop` leaves it";
+            let message = "dead: its unit was stopped, and did not fail";
             let finding = Finding::warn(self.subject(), message);
             return (state, finding.remedy("sudo deploy start gateway"));
         }
