@@ -11,6 +11,7 @@ mod folder;
 mod input;
 mod scene;
 mod sockets;
+mod states;
 mod text;
 mod typed;
 mod units;
@@ -25,7 +26,7 @@ use text::Text;
 /// Reads, looks, and says what is broken.
 pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     let text = input::text()?;
-    let scene = Scene::look(whose(args, text.as_ref())?);
+    let scene = Scene::look(whose(args, text.as_ref())?, text.as_ref());
     let mut output = Output::stdout(args.format.map(Into::into));
     let source = Source::new("claw-linger-setup");
     let mut outcome = Outcome::Well;

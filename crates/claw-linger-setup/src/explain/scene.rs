@@ -1,6 +1,6 @@
 //! What is so on this box, and in this shell: all that a cause is judged by.
 //!
-//! Only files are read. No program is run, no socket is connected to, and nothing is started.
+//! Files are read, and managers that run are asked for the state of units. Nothing is started.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,9 @@ use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use super::caller::Caller;
 use super::folder;
 use super::sockets::{Listeners, Socket};
-use super::units::Units;
+use super::states::{Failure, Sight, States};
+use super::text::{Heard, Text, is_unit};
+use super::units::{Scope, Units};
 use crate::owner::Owner;
 
 #[derive(Clone, Debug)]
@@ -40,6 +42,12 @@ pub(crate) struct Scene {
     pub(crate) waits_for_network: bool,
     /// The units of the owner's that have a process.
     pub(crate) running: Vec<String>,
+    /// What the managers say of the gateways and of what a text names.
+    pub(crate) states: States,
+    /// Does the owner's manager say anything?
+    pub(crate) sight: Sight,
+    /// Why the owner's manager may be silent.
+    pub(crate) stillness: Stillness,
 }
 
 /// What the box was booted with.
@@ -64,6 +72,28 @@ pub(crate) struct Folder {
     pub(crate) is_mounted: bool,
 }
 
+/// What keeps a manager from doing anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stillness {
+    None,
+    /// Its control group is frozen.
+    Frozen,
+    /// Its process was stopped by a signal.
+    Stopped,
+}
+
+/// How it stands with a unit here and now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Now {
+    Runs,
+    Failed(Failure),
+    /// It does nothing, and has not failed.
+    Rests,
+    Absent,
+    /// There is a file of it, and nobody could be asked.
+    Unseen,
+}
+
 /// What a shell knows of the owner's manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Shell {
@@ -77,10 +107,10 @@ pub(crate) enum Shell {
 }
 
 impl Scene {
-    pub(crate) fn look(owner: Owner) -> Self {
+    pub(crate) fn look(owner: Owner, text: Option<&Text>) -> Self {
         let listeners = Listeners::look();
         let below = |name: &str| listeners.at(&format!("/run/user/{}/{name}", owner.uid));
-        Self {
+        let scene = Self {
             caller: Caller::look(),
             init: init(Path::new("/")),
             lingers: Path::new("/var/lib/systemd/linger")
@@ -99,8 +129,90 @@ impl Scene {
                 .is_some_and(|folder| folder.has("openclaw.json")),
             waits_for_network: waits_for_network(owner.uid),
             running: running(owner.uid),
+            states: States::default(),
+            sight: Sight::Clear,
+            stillness: Stillness::None,
             owner,
+        };
+        scene.asked(text)
+    }
+
+    /// With what the managers say.
+    fn asked(mut self, text: Option<&Text>) -> Self {
+        let is_root = self.caller.is_root();
+        let named = || text.into_iter().flat_map(Text::units).map(str::to_owned);
+        if self.init == Init::Systemd && (is_root || self.system_bus.listens()) {
+            let units: Vec<_> = std::iter::once(self.own_unit()).chain(named()).collect();
+            self.states.ask_systems(&units);
         }
+        if self.manager.listens() {
+            let gateways = self.units.gateways().into_iter().filter(|unit| is_unit(unit));
+            let mut units: Vec<_> = gateways.map(str::to_owned).chain(named()).collect();
+            // A manager that has nothing to say of a gateway still says that it is there.
+            units.push("default.target".to_owned());
+            units.sort();
+            units.dedup();
+            let is_allowed = is_root || self.is_own();
+            self.sight = self.states.ask_users(&self.owner, is_allowed, &units);
+        }
+        if self.sight == Sight::Silent {
+            self.stillness = stillness(self.owner.uid);
+        }
+        self
+    }
+
+    /// The unit that the owner's manager is to the system.
+    pub(crate) fn own_unit(&self) -> String {
+        format!("user@{}.service", self.owner.uid)
+    }
+
+    /// What the owner's manager stands on, and somebody masked: the name of the file.
+    pub(crate) fn masked_below(&self) -> Option<&str> {
+        let uid = self.owner.uid;
+        [format!("user-runtime-dir@{uid}.service"), self.own_unit()].iter().find_map(|unit| {
+            let file = self.units.file(Scope::System, unit).filter(|file| file.is_masked)?;
+            file.path.file_name()?.to_str()
+        })
+    }
+
+    /// The manager that a unit of a text is of.
+    pub(crate) fn scope(&self, heard: &Heard<'_>, unit: &str) -> Scope {
+        let is_of = |scope| self.units.file(scope, unit).is_some();
+        match heard.text.scope() {
+            Some(scope) => scope,
+            None if is_of(Scope::System) && !is_of(Scope::User) => Scope::System,
+            None => Scope::User,
+        }
+    }
+
+    /// How it stands with a unit.
+    pub(crate) fn now(&self, scope: Scope, unit: &str) -> Now {
+        let Some(state) = self.states.of(scope, unit) else {
+            return if scope == Scope::User && self.runs(unit) {
+                Now::Runs
+            } else if self.units.file(scope, unit).is_none() {
+                Now::Absent
+            } else {
+                Now::Unseen
+            };
+        };
+        match state.failure() {
+            Some(failure) => Now::Failed(failure),
+            None if state.is_running() => Now::Runs,
+            None if state.is_absent() => Now::Absent,
+            None => Now::Rests,
+        }
+    }
+
+    /// A gateway of the owner's that failed in a way that is looked for.
+    pub(crate) fn failed_gateway<T>(
+        &self,
+        is_it: impl Fn(Failure) -> Option<T>,
+    ) -> Option<(&str, T)> {
+        self.units.gateways().into_iter().find_map(|unit| match self.now(Scope::User, unit) {
+            Now::Failed(failure) => Some((unit, is_it(failure)?)),
+            _ => None,
+        })
     }
 
     /// Does a unit of the owner's run, as its control group tells?
@@ -209,6 +321,22 @@ fn running(uid: u32) -> Vec<String> {
         .collect()
 }
 
+/// What keeps a user's manager from answering.
+fn stillness(uid: u32) -> Stillness {
+    let slice = format!("/sys/fs/cgroup/user.slice/user-{uid}.slice");
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let manager = format!("{slice}/user@{uid}.service");
+    if read(&format!("{manager}/cgroup.events")).lines().any(|line| line == "frozen 1") {
+        return Stillness::Frozen;
+    }
+    let processes = read(&format!("{manager}/init.scope/cgroup.procs"));
+    let is_stopped = processes.lines().any(|pid| {
+        let stat = read(&format!("/proc/{pid}/stat"));
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with(['T', 't']))
+    });
+    if is_stopped { Stillness::Stopped } else { Stillness::None }
+}
+
 fn has_polkit() -> bool {
     let service = "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service";
     Path::new(service).exists() && !is_masked("polkit.service")
@@ -277,6 +405,9 @@ pub(crate) mod tests {
             has_configuration: true,
             waits_for_network: false,
             running: Vec::new(),
+            states: States::default(),
+            sight: Sight::Clear,
+            stillness: Stillness::None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! An error text: its lines in English, without what a terminal would obey, and what stands in them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::errno;
 use super::units::Scope;
@@ -87,10 +87,23 @@ impl Text {
         })
     }
 
+    /// The units that it names: as many as anybody reads of.
+    pub(crate) fn units(&self) -> BTreeSet<&str> {
+        const MOST: usize = 8;
+        self.lines.iter().filter_map(|line| unit_in(&line.text)).take(MOST).collect()
+    }
+
     /// The name of the user that it speaks of.
     pub(crate) fn user(&self) -> Option<String> {
-        let (_, after) = self.after("failed to look up user ")?;
-        let name = after.split([':', ' ']).next().unwrap_or_default();
+        const BEFORE: [&str; 5] = [
+            "failed to look up user ",
+            "unknown user: ",
+            "unknown user ",
+            "runuser: user ",
+            "su: user ",
+        ];
+        let (_, after) = BEFORE.iter().find_map(|words| self.after(words))?;
+        let name = after.split([':', ' ', ',']).next().unwrap_or_default();
         is_user(name).then(|| name.to_owned())
     }
 
@@ -157,6 +170,11 @@ fn unit_in(line: &str) -> Option<&str> {
         // What begins with a dash would be taken for an option.
         word.len() <= 255 && !word.starts_with('-') && word.rsplit_once('.').is_some_and(is_kind)
     })
+}
+
+/// Is all of it the name of a unit, and nothing that a shell or systemctl would take for more?
+pub(crate) fn is_unit(name: &str) -> bool {
+    unit_in(name) == Some(name)
 }
 
 /// Can it be the name of a user, and be typed?

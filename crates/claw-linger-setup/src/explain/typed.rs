@@ -2,6 +2,7 @@
 
 use super::caller::Way;
 use super::scene::{Scene, Shell};
+use super::units::Scope;
 
 /// A step of a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,21 @@ pub(crate) fn set_up(scene: &Scene) -> String {
     line(scene, &steps)
 }
 
+/// The last lines of a unit that failed, and its next start.
+pub(crate) fn again(scene: &Scene, scope: Scope, unit: &str) -> String {
+    let name = quoted(unit);
+    let verbs = [format!("reset-failed {name}"), format!("start {name}")];
+    let steps: Vec<_> = match scope {
+        Scope::System => std::iter::once(Step::Root(format!("journalctl -u {name} -n 50")))
+            .chain(verbs.map(Step::System))
+            .collect(),
+        Scope::User => {
+            std::iter::once(Step::Journal(name)).chain(verbs.map(Step::Manager)).collect()
+        }
+    };
+    line(scene, &steps)
+}
+
 /// A word as a shell takes it.
 pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%_-+=:,./".contains(c);
@@ -76,7 +92,14 @@ impl Line<'_> {
                 self.parts.push((false, format!("systemctl --user {verbs}")));
             }
             Step::Manager(verbs) => {
-                self.parts.push((true, format!("systemctl --user -M {name}@ {verbs}")));
+                // -M goes by the session bus, which not every box has.
+                let way = if self.scene.bus.listens() {
+                    format!("systemctl --user -M {name}@")
+                } else {
+                    let path = self.scene.runtime_dir();
+                    format!("runuser -u {name} -- env XDG_RUNTIME_DIR={path} systemctl --user")
+                };
+                self.parts.push((true, format!("{way} {verbs}")));
             }
             Step::Owner(command) if is_own => {
                 let home = self.scene.owner.home.to_string_lossy();
@@ -150,6 +173,7 @@ impl Line<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::scene::tests::{by, good, off};
+    use super::super::sockets::Socket;
     use super::*;
 
     #[test]
@@ -213,6 +237,12 @@ mod tests {
         ] {
             assert_eq!(line(&scene, &steps), expected);
         }
+        let mut without_bus = by(good(), 0, Way::Login, Some("/run/user/0"));
+        without_bus.bus = Socket::Absent;
+        assert_eq!(
+            line(&without_bus, &steps[1..]),
+            "runuser -u dev -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user start x.service"
+        );
     }
 
     #[test]

@@ -157,20 +157,30 @@ fn is_unit(name: &str) -> bool {
     name.rsplit_once('.').is_some_and(|(_, kind)| KINDS.contains(&kind))
 }
 
-/// How many letters have to be changed, put in or taken out to come from one word to another?
+/// How many letters have to be changed, put in, taken out or put before the one before them to come
+/// from one word to another?
 pub(crate) fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.chars().enumerate() {
-        let mut before = row[0];
-        row[0] = at + 1;
+    let one: Vec<char> = one.chars().collect();
+    let mut rows: Vec<Vec<usize>> = vec![(0..=other.len()).collect()];
+    for at in 1..=one.len() {
+        let mut row = vec![at];
         for column in 1..=other.len() {
-            let change = before + usize::from(letter != other[column - 1]);
-            before = row[column];
-            row[column] = change.min(row[column] + 1).min(row[column - 1] + 1);
+            let above = &rows[at - 1];
+            let change = above[column - 1] + usize::from(one[at - 1] != other[column - 1]);
+            let mut least = change.min(above[column] + 1).min(row[column - 1] + 1);
+            let is_swapped = at > 1
+                && column > 1
+                && one[at - 1] == other[column - 2]
+                && one[at - 2] == other[column - 1];
+            if is_swapped {
+                least = least.min(rows[at - 2][column - 2] + 1);
+            }
+            row.push(least);
         }
+        rows.push(row);
     }
-    row[other.len()]
+    rows[one.len()][other.len()]
 }
 
 #[cfg(test)]
@@ -232,7 +242,7 @@ mod tests {
         for (name, expected) in [
             ("openclaw-gatway.service", Some((Scope::User, "openclaw-gateway.service"))),
             ("openclaw-gateways.service", Some((Scope::User, "openclaw-gateway.service"))),
-            ("corn.service", None),
+            ("corn.service", Some((Scope::System, "cron.service"))),
             ("crond.service", Some((Scope::System, "cron.service"))),
             ("x.service", None),
             ("nginx.service", None),

@@ -14,7 +14,8 @@ pub(super) const CAUSE: Cause = Cause {
 };
 
 fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
-    if scene.lingers || scene.init != Init::Systemd {
+    // What is masked is a cause of its own, and its remedy makes the user linger too.
+    if scene.lingers || scene.init != Init::Systemd || scene.masked_below().is_some() {
         return None;
     }
     let name = &scene.owner.name;

@@ -15,6 +15,7 @@ mod session_bus;
 mod start_limit;
 mod system_bus;
 mod twin;
+mod unit_failed;
 mod unit_masked;
 mod unit_not_found;
 mod user_unknown;
@@ -22,9 +23,10 @@ mod user_unknown;
 use claw_record::Status;
 
 use super::diagnosis::Diagnosis;
-use super::scene::Scene;
+use super::scene::{Now, Scene};
+use super::states::Sight;
 use super::text::{Heard, Text};
-use super::typed::{Step, line};
+use super::typed::{Step, line, quoted};
 use super::units::Scope;
 
 /// What can be broken. To add one: write its file and its two lines here.
@@ -49,7 +51,7 @@ enum Looks {
     Always,
 }
 
-static ALL: [&Cause; 18] = [
+static ALL: [&Cause; 19] = [
     &no_systemd::CAUSE,
     &system_bus::CAUSE,
     &logind::CAUSE,
@@ -68,6 +70,7 @@ static ALL: [&Cause; 18] = [
     &not_enabled::CAUSE,
     &configuration::CAUSE,
     &start_limit::CAUSE,
+    &unit_failed::CAUSE,
 ];
 
 /// A user manager could not be reached.
@@ -135,7 +138,14 @@ fn alone(scene: &Scene) -> Vec<(&'static str, Diagnosis)> {
 fn nothing(scene: &Scene) -> Diagnosis {
     let name = &scene.owner.name;
     let reached = if scene.is_own() { ", and this shell reaches it" } else { "" };
-    Diagnosis::pass(format!("{name} lingers and the user manager of {name} runs{reached}"))
+    let runs = format!("{name} lingers and the user manager of {name} runs{reached}");
+    if let Sight::None(why) = &scene.sight {
+        return Diagnosis::unknown(format!(
+            "{runs}; whether its units failed cannot be seen: {why}"
+        ))
+        .remedy(line(scene, &[Step::Manager("--failed".to_owned())]));
+    }
+    Diagnosis::pass(runs)
 }
 
 fn unknown(scene: &Scene, is_more: bool) -> Diagnosis {
@@ -157,6 +167,19 @@ fn unknown(scene: &Scene, is_more: bool) -> Diagnosis {
 /// The text is known, and what is behind it is not so here.
 fn elsewhere(scene: &Scene, text: &Text) -> Diagnosis {
     let (name, path) = (&scene.owner.name, scene.runtime_dir());
+    if let Some((scope, unit, state)) = told_of(scene, text) {
+        let manager = match scope {
+            Scope::System => "the system's manager".to_owned(),
+            Scope::User => format!("the manager of {name}"),
+        };
+        let status = format!("status {}", quoted(&unit));
+        let look = if scope == Scope::User { Step::Manager(status) } else { Step::System(status) };
+        return Diagnosis::warn(format!(
+            "what the text tells of {unit} is not so here and now: {manager} says that it is \
+             {state}; it was so before, or is so on another box"
+        ))
+        .remedy(line(scene, &[look]));
+    }
     let message = format!(
         "nothing that leads to this text is so here and now: {name} lingers, the user manager of \
          {name} runs{}; it was printed before, or by another shell, a cron job or another user",
@@ -168,6 +191,23 @@ fn elsewhere(scene: &Scene, text: &Text) -> Diagnosis {
     } else {
         line(scene, &[Step::Manager("is-system-running".to_owned())])
     })
+}
+
+/// The unit that a text tells of, and what its manager says of it by now.
+fn told_of(scene: &Scene, text: &Text) -> Option<(Scope, String, String)> {
+    let causes = [&start_limit::CAUSE, &configuration::CAUSE, &unit_failed::CAUSE];
+    let heard = causes.iter().flat_map(|cause| cause.texts).find_map(|texts| text.heard(texts))?;
+    let unit = heard
+        .unit()
+        .or_else(|| configuration::is_told(text).then(|| configuration::GATEWAY.to_owned()))?;
+    let scope = scene.scope(&heard, &unit);
+    let state = match scene.states.of(scope, &unit) {
+        Some(state) => state.word().to_owned(),
+        None if scene.now(scope, &unit) == Now::Absent => "not there".to_owned(),
+        None if scene.now(scope, &unit) == Now::Runs => "active".to_owned(),
+        None => return None,
+    };
+    Some((scope, unit, state))
 }
 
 #[cfg(test)]

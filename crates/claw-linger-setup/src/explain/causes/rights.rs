@@ -34,7 +34,13 @@ fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
         } else {
             format!("polkit lets nobody but root make another user linger, and {name} does not")
         };
-        return Some(Diagnosis::fail(why).remedy(set_up(scene)));
+        // Where polkit asks for a password, it would do so again.
+        let remedy = if heard.says(&["authentication"]) {
+            line(scene, &[Step::Root(format!("claw-linger-setup --apply --user {name}"))])
+        } else {
+            set_up(scene)
+        };
+        return Some(Diagnosis::fail(why).remedy(remedy));
     }
     let verb = verb_in(heard.line);
     let Some(unit) = heard.unit() else {

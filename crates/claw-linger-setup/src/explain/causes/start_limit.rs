@@ -1,21 +1,30 @@
 //! Did a unit start so often that systemd gave it up?
 
 use super::super::diagnosis::Diagnosis;
-use super::super::scene::Scene;
+use super::super::scene::{Now, Scene};
+use super::super::states::Failure;
 use super::super::text::Heard;
-use super::super::typed::{Step, line, quoted};
+use super::super::typed::{Step, again, line, quoted};
 use super::super::units::Scope;
 use super::{Cause, Looks};
 
-pub(super) const CAUSE: Cause = Cause {
-    name: "start-limit",
-    texts: &[&["start request repeated too quickly", "start-limit-hit", "start limit hit"]],
-    looks: Looks::Heard,
-    judge,
-};
+/// What systemd and systemctl say of it.
+pub(super) const TEXTS: &[&str] = &[
+    "start request repeated too quickly",
+    "attempted too often",
+    "start-limit-hit",
+    "start limit hit",
+];
+
+pub(super) const CAUSE: Cause =
+    Cause { name: "start-limit", texts: &[TEXTS], looks: Looks::Alone, judge };
 
 fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
-    let heard = heard?;
+    let Some(heard) = heard else {
+        let (unit, ()) =
+            scene.failed_gateway(|failure| (failure == Failure::StartLimit).then_some(()))?;
+        return Some(found(scene, Scope::User, unit));
+    };
     let Some(unit) = heard.unit() else {
         return Some(
             Diagnosis::fail(
@@ -25,36 +34,30 @@ fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
             .remedy(line(scene, &[Step::Manager("--failed".to_owned())])),
         );
     };
-    let is_users = scene.units.file(Scope::User, &unit).is_some();
-    let is_systems = scene.units.file(Scope::System, &unit).is_some();
-    let scope = match heard.text.scope() {
-        Some(scope) => scope,
-        None if is_systems && !is_users => Scope::System,
-        None => Scope::User,
-    };
-    let name = quoted(&unit);
-    let verbs = [format!("reset-failed {name}"), format!("start {name}")];
-    let (whose, mut steps) = match scope {
-        Scope::System => {
-            ("the system".to_owned(), vec![Step::Root(format!("journalctl -u {name} -n 50"))])
+    let scope = scene.scope(heard, &unit);
+    match scene.now(scope, &unit) {
+        Now::Runs => {
+            let name = quoted(&unit);
+            let journal = match scope {
+                Scope::System => Step::Root(format!("journalctl -u {name} -n 50")),
+                Scope::User => Step::Journal(name),
+            };
+            let message = format!("{unit} failed again and again, and runs by now");
+            Some(Diagnosis::warn(message).remedy(line(scene, &[journal])))
         }
-        Scope::User => (scene.owner.name.clone(), vec![Step::Journal(name)]),
-    };
-    steps.extend(verbs.map(|verbs| match scope {
-        Scope::System => Step::System(verbs),
-        Scope::User => Step::Manager(verbs),
-    }));
-    if scope == Scope::User && scene.runs(&unit) {
-        return Some(
-            Diagnosis::warn(format!("{unit} failed again and again, and runs by now"))
-                .remedy(line(scene, &steps[..1])),
-        );
+        Now::Rests | Now::Absent => None,
+        Now::Failed(_) | Now::Unseen => Some(found(scene, scope, &unit)),
     }
-    Some(
-        Diagnosis::fail(format!(
-            "{unit} of {whose} failed again and again until systemd gave it up: its last lines say \
-             why, and it starts only after that is reset"
-        ))
-        .remedy(line(scene, &steps)),
-    )
+}
+
+fn found(scene: &Scene, scope: Scope, unit: &str) -> Diagnosis {
+    let whose = match scope {
+        Scope::System => "the system",
+        Scope::User => &scene.owner.name,
+    };
+    Diagnosis::fail(format!(
+        "{unit} of {whose} failed again and again until systemd gave it up: its last lines say \
+         why, and it starts only after that is reset"
+    ))
+    .remedy(again(scene, scope, unit))
 }

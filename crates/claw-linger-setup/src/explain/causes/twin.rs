@@ -37,21 +37,35 @@ fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
     };
     let (path, name) = (file.path.display().to_string(), quoted(&unit));
     let is_written_by_hand = path.starts_with("/etc/");
-    let mut steps = vec![Step::System(format!("disable --now {name}"))];
-    if is_written_by_hand {
-        steps.push(Step::Root(format!("rm {}", quoted(&path))));
-        steps.push(Step::System("daemon-reload".to_owned()));
-    }
+    let mut steps = if is_written_by_hand {
+        vec![
+            Step::System(format!("disable --now {name}")),
+            Step::Root(format!("rm {}", quoted(&path))),
+            Step::System("daemon-reload".to_owned()),
+        ]
+    } else {
+        // What is not in /etc comes back.
+        vec![Step::System(format!("mask --now {name}"))]
+    };
     if scene.units.file(Scope::User, &unit).is_some() {
         steps.push(Step::Manager(format!("restart {name}")));
     } else {
         steps.push(Step::Owner("openclaw gateway install".to_owned()));
     }
-    let packaged = if is_written_by_hand { "" } else { "; a package brought it, which has to go" };
+    let unmask = format!("the mask is taken back by systemctl unmask {name}");
+    let origin = if is_written_by_hand {
+        String::new()
+    } else if path.starts_with("/run/") {
+        format!("; it was made at run time, by a generator or a program; {unmask}")
+    } else if path.starts_with("/usr/local/") {
+        format!("; somebody installed it there; {unmask}")
+    } else {
+        format!("; a package brought it; {unmask}")
+    };
     Some(
         Diagnosis::fail(format!(
             "the system's manager has {unit} too ({path}): both end each other's gateway, and \
-             OpenClaw refuses to start{packaged}"
+             OpenClaw refuses to start{origin}"
         ))
         .remedy(line(scene, &steps)),
     )

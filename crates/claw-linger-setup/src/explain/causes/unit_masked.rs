@@ -10,11 +10,16 @@ use super::{Cause, Looks};
 pub(super) const CAUSE: Cause = Cause {
     name: "unit-masked",
     texts: &[&["unit * is masked", "loaded: masked"]],
-    looks: Looks::Alone,
+    looks: Looks::Always,
     judge,
 };
 
 fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
+    if let Some(unit) = scene.masked_below()
+        && (heard.is_none() || heard.and_then(Heard::unit).is_some_and(|named| is_below(&named)))
+    {
+        return Some(below(scene, unit));
+    }
     let Some(heard) = heard else {
         let is_masked =
             |unit: &&str| scene.units.file(Scope::User, unit).is_some_and(|file| file.is_masked);
@@ -65,6 +70,26 @@ fn found(scene: &Scene, scope: Scope, unit: &str) -> Diagnosis {
     let path = scene.units.file(scope, unit).map(|file| file.path.display().to_string());
     Diagnosis::fail(format!(
         "{unit} is masked in {whose} ({}): nothing can start it {behind}",
+        path.unwrap_or_default()
+    ))
+    .remedy(line(scene, &steps))
+}
+
+/// Is it one of those that a user manager stands on?
+fn is_below(unit: &str) -> bool {
+    unit.starts_with("user@") || unit.starts_with("user-runtime-dir@")
+}
+
+/// Without it there is no user manager at all.
+fn below(scene: &Scene, unit: &str) -> Diagnosis {
+    let name = &scene.owner.name;
+    let path = scene.units.file(Scope::System, unit).map(|file| file.path.display().to_string());
+    let steps = [
+        Step::System(format!("unmask {}", quoted(unit))),
+        Step::Root(format!("claw-linger-setup --apply --user {name}")),
+    ];
+    Diagnosis::fail(format!(
+        "{unit} is masked in the system's manager ({}): without it no user manager of {name} starts",
         path.unwrap_or_default()
     ))
     .remedy(line(scene, &steps))

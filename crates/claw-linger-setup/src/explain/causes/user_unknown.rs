@@ -9,7 +9,12 @@ use super::{Cause, Looks};
 
 pub(super) const CAUSE: Cause = Cause {
     name: "user-unknown",
-    texts: &[&["failed to look up user"]],
+    texts: &[&[
+        "failed to look up user",
+        "sudo: unknown user",
+        "su: user * does not exist",
+        "runuser: user * does not exist",
+    ]],
     looks: Looks::Heard,
     judge,
 };
@@ -30,7 +35,7 @@ fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
         );
     }
     let number = name.parse::<u32>().ok();
-    let near = names().filter(|known| distance(known, &name) <= 1 + name.len() / 6).min();
+    let near = nearest(scene, &name);
     Some(match (number, near) {
         (Some(uid), _) => Diagnosis::fail(format!("nobody on this box has the user id {uid}"))
             .remedy(set_up(&scene.owner.name)),
@@ -41,4 +46,17 @@ fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
         (None, None) => Diagnosis::fail(format!("there is no user {name} on this box"))
             .remedy(line(scene, &[Step::Root(format!("useradd --create-home {name}"))])),
     })
+}
+
+/// The user whose name is nearest, if one is near: one letter away, or two where it is a person's.
+fn nearest<'a>(scene: &'a Scene, name: &str) -> Option<&'a str> {
+    const FIRST_PERSON: u32 = 1000;
+    const SHORT: usize = 3;
+    let users = scene.users.iter().map(|(known, uid)| (distance(known, name), *uid, known));
+    users
+        .filter(|(distance, uid, _)| {
+            *distance == 1 || *distance == 2 && *uid >= FIRST_PERSON && name.len() > SHORT
+        })
+        .min_by_key(|(distance, uid, known)| (*distance, *uid < FIRST_PERSON, *known))
+        .map(|(.., known)| known.as_str())
 }
