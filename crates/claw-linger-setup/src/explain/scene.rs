@@ -141,7 +141,9 @@ impl Scene {
     fn asked(mut self, text: Option<&Text>) -> Self {
         let is_root = self.caller.is_root();
         let named = || text.into_iter().flat_map(Text::units).map(str::to_owned);
-        if self.init == Init::Systemd && (is_root || self.system_bus.listens()) {
+        // A socket without its service would start it; root has a way without the bus.
+        let is_bus_up = || self.system_bus.listens() && SYSTEM_BUS.iter().any(|unit| is_up(unit));
+        if self.init == Init::Systemd && (is_root || is_bus_up()) {
             let units: Vec<_> = std::iter::once(self.own_unit()).chain(named()).collect();
             self.states.ask_systems(&units);
         }
@@ -319,6 +321,14 @@ fn running(uid: u32) -> Vec<String> {
         })
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect()
+}
+
+/// The services that can be the system bus.
+const SYSTEM_BUS: [&str; 2] = ["dbus.service", "dbus-broker.service"];
+
+/// Does a unit of the system run? systemd keeps a link for as long as it does.
+fn is_up(unit: &str) -> bool {
+    Path::new("/run/systemd/units").join(format!("invocation:{unit}")).symlink_metadata().is_ok()
 }
 
 /// What keeps a user's manager from answering.
