@@ -145,7 +145,12 @@ fn nothing(scene: &Scene) -> Diagnosis {
         ))
         .remedy(line(scene, &[Step::Manager("--failed".to_owned())]));
     }
-    Diagnosis::pass(runs)
+    let rests = |unit: &&str| scene.now(Scope::User, unit) == Now::Rests;
+    // Somebody may have stopped it, and nothing is wrong with that.
+    Diagnosis::pass(match scene.units.gateways().into_iter().find(rests) {
+        Some(unit) => format!("{runs}; {unit} is not started, and has not failed"),
+        None => runs,
+    })
 }
 
 fn unknown(scene: &Scene, is_more: bool) -> Diagnosis {

@@ -496,6 +496,12 @@ fn a_gateway_that_failed_is_seen_without_a_text() {
             ),
         ),
         (
+            "LoadState=loaded\nActiveState=inactive\nSubState=dead\nResult=success",
+            "none: pass dev lingers and the user manager of dev runs, and this shell reaches it; \
+             openclaw-gateway.service is not started, and has not failed"
+                .to_owned(),
+        ),
+        (
             RUNS,
             "none: pass dev lingers and the user manager of dev runs, and this shell reaches it"
                 .to_owned(),
