@@ -209,7 +209,15 @@ fn take_state(spot: &Spot) -> State {
             "our block would be taken out",
             vec![Act::AtHome(Job::Take(spot.file.clone()))],
         ),
-        _ => untouchable(spot),
+        Found::Untouchable(why) => {
+            let file = spot.file.display();
+            State::Cannot {
+                status: Status::Unknown,
+                message: format!("cannot look into '{file}' for our block: {why}"),
+                remedy: Some(format!("ls -l '{file}'")),
+            }
+        }
+        Found::NoFile | Found::NoBlock | Found::Torn(_) => untouchable(spot),
     }
 }
 

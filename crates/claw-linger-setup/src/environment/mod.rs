@@ -6,6 +6,7 @@ mod block;
 mod edit;
 mod shell;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -89,7 +90,8 @@ pub(crate) fn is_ours(owner: &Owner, file: &Path) -> bool {
     shell::ALL_FILES.iter().any(|name| owner.home.join(name) == file)
 }
 
-/// Every file that holds a block of ours, whatever shell the user had then.
+/// Every file that holds a block of ours, whatever shell the user had then, or of which nobody can
+/// tell whether it does.
 pub(crate) fn blocks(owner: &Owner) -> Vec<Spot> {
     let spot = |file: &&str| {
         let path = owner.home.join(file);
@@ -97,9 +99,16 @@ pub(crate) fn blocks(owner: &Owner) -> Vec<Spot> {
         let found = edit::found(&path, &Block::new(owner.uid, dialect));
         Spot { file: path, dialect, found }
     };
-    let is_ours =
-        |spot: &Spot| matches!(spot.found, Found::Good | Found::Wrong(_) | Found::Torn(_));
-    shell::ALL_FILES.iter().map(spot).filter(is_ours).collect()
+    let may_be_ours = |spot: &Spot| match spot.found {
+        Found::Good | Found::Wrong(_) | Found::Torn(_) => true,
+        Found::NoFile | Found::NoBlock => false,
+        // Where a file stands in the place of its folder, it is not there.
+        Found::Untouchable(_) => {
+            let looked = spot.file.symlink_metadata();
+            !looked.is_err_and(|error| error.kind() == ErrorKind::NotADirectory)
+        }
+    };
+    shell::ALL_FILES.iter().map(spot).filter(may_be_ours).collect()
 }
 
 /// Puts our block at the top of a file.
@@ -121,4 +130,43 @@ pub(crate) fn take(owner: &Owner, file: &Path) -> Result<(), String> {
 pub(crate) fn lines(owner: &Owner, dialect: Dialect, is_new: bool) -> Vec<String> {
     let text = Block::new(owner.uid, dialect).text(is_new);
     text.lines().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_looked_into_may_hold_our_block() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let owner = Owner {
+            name: "dev".into(),
+            uid: 1000,
+            gid: 1000,
+            home: folder.path().to_owned(),
+            shell: String::new(),
+        };
+        assert_eq!(blocks(&owner), []);
+        mkfifo(&at(".bashrc"), Mode::S_IRWXU).unwrap();
+        symlink("nowhere", at(".bash_profile")).unwrap();
+        fs::write(at(".profile"), "alias a=b\n").unwrap();
+        fs::write(at(".config"), "no folder\n").unwrap();
+        let found: Vec<_> =
+            blocks(&owner).into_iter().map(|spot| (spot.file, spot.found)).collect();
+        let why = |why: &str| Found::Untouchable(why.to_owned());
+        assert_eq!(
+            found,
+            [
+                (at(".bashrc"), why("it is not a regular file")),
+                (at(".bash_profile"), why("it is a link that leads nowhere")),
+            ]
+        );
+    }
 }
