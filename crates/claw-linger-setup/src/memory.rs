@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use claw_record::Complaint;
+use claw_record::{Complaint, complain};
 use serde::{Deserialize, Serialize};
 
 use crate::beside::Beside;
@@ -18,6 +18,8 @@ pub(crate) struct Memory {
     pub(crate) turned_linger_on: bool,
     /// The boot in which the proof of a reboot was begun.
     pub(crate) proof_begun_in: Option<String>,
+    /// The boot in which that proof passed.
+    pub(crate) proof_passed_in: Option<String>,
 }
 
 /// Where it is kept.
@@ -32,11 +34,16 @@ impl Store {
         Self { file: state.join("linger-setup").join(format!("{name}.json")) }
     }
 
-    /// What is remembered; nothing where there is nothing.
+    /// What is remembered; nothing where there is nothing, or nothing that anybody understands.
     pub(crate) fn recall(&self) -> Result<Memory, Complaint> {
         let cannot = |why: String| Complaint::cannot("read", &self.file.display().to_string(), why);
         match fs::read(&self.file) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| cannot(error.to_string())),
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                let file = self.file.display();
+                let words = format!("cannot use '{file}': {error}; it is begun anew");
+                complain("claw-linger-setup", &words);
+                Memory::default()
+            })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Memory::default()),
             Err(error) => Err(cannot(error.to_string())),
         }
@@ -82,7 +89,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(&folder.path().join("state"), "dev");
         assert_eq!(store.recall().unwrap(), Memory::default());
-        let memory = Memory { turned_linger_on: true, proof_begun_in: None };
+        let memory = Memory { turned_linger_on: true, ..Memory::default() };
         store.remember(&memory).unwrap();
         assert_eq!(store.recall().unwrap(), memory);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -91,7 +98,25 @@ mod tests {
         store.remember(&Memory::default()).unwrap();
         assert!(!file.parent().unwrap().exists());
         fs::create_dir(file.parent().unwrap()).unwrap();
-        fs::write(&file, "{").unwrap();
+        fs::create_dir(&file).unwrap();
         assert!(store.recall().unwrap_err().to_string().starts_with("cannot read '"));
+    }
+
+    #[test]
+    fn a_garbled_memory_is_begun_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path(), "dev");
+        let file = folder.path().join("linger-setup/dev.json");
+        fs::create_dir(file.parent().unwrap()).unwrap();
+        for garbled in [&b"{"[..], b"", b"\xff\0", b"[]x", b"{\"turned_linger_on\":7}"] {
+            fs::write(&file, garbled).unwrap();
+            assert_eq!(store.recall().unwrap(), Memory::default(), "{garbled:?}");
+        }
+        let memory = Memory { proof_passed_in: Some("b".into()), ..Memory::default() };
+        store.remember(&memory).unwrap();
+        assert_eq!(store.recall().unwrap(), memory);
+        fs::write(&file, "{").unwrap();
+        store.remember(&Memory::default()).unwrap();
+        assert!(!file.exists());
     }
 }

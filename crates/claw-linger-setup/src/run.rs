@@ -95,12 +95,12 @@ fn carry_out(
         }
         writer.ended(step, end)?;
     }
-    if args.remove && failed == 0 {
-        if memory.proof_begun_in.is_some() {
-            at_home::ask(&world.owner, Job::Uproot, Instant::now() + args.timeout)
-                .map_err(Complaint::new)?;
-        }
-        store.remember(&Memory::default())?;
+    if args.remove {
+        // Whatever is remembered: it may be another state folder, or one that could not be written.
+        at_home::ask(&world.owner, Job::Uproot, Instant::now() + args.timeout)
+            .map_err(Complaint::new)?;
+        let linger = memory.turned_linger_on && failed > 0;
+        store.remember(&Memory { turned_linger_on: linger, ..Memory::default() })?;
     }
     Ok(failed)
 }

@@ -24,6 +24,28 @@ struct Note {
     sessions: Vec<String>,
 }
 
+/// How far the proof has come.
+#[derive(Debug, PartialEq, Eq)]
+enum Stage<'a> {
+    /// It is to be begun.
+    Before,
+    /// It was begun in this very boot.
+    Begun,
+    /// It was begun in that boot, and this is another one.
+    Rebooted(&'a str),
+    /// It has passed in this very boot.
+    Passed,
+}
+
+fn stage<'a>(memory: &'a Memory, boot: &str) -> Stage<'a> {
+    match (&memory.proof_passed_in, &memory.proof_begun_in) {
+        (Some(passed), _) if passed == boot => Stage::Passed,
+        (_, Some(begun)) if begun == boot => Stage::Begun,
+        (_, Some(begun)) => Stage::Rebooted(begun),
+        (_, None) => Stage::Before,
+    }
+}
+
 /// Before the reboot puts a unit in place; after it says whether that unit ran.
 pub(super) fn prove(world: &World, store: &Store, timeout: Duration) -> Result<Verdict, Complaint> {
     let owner = &world.owner;
@@ -32,18 +54,26 @@ pub(super) fn prove(world: &World, store: &Store, timeout: Duration) -> Result<V
     let boot = boot.trim();
     let memory = store.recall()?;
     let do_it = |job| ask(owner, job, Instant::now() + timeout).map_err(Complaint::new);
-    let Some(begun) = &memory.proof_begun_in else {
-        do_it(Job::Plant)?;
-        store.remember(&Memory { proof_begun_in: Some(boot.to_owned()), ..memory })?;
-        let message =
-            format!("{} has a unit now that tells whether it started at boot", owner.name);
-        return Ok(Verdict::new(Status::Warn, message).remedy(AGAIN).note("boot_id", boot));
+    let lingers = || linger::is_on(&owner.name).map_err(Complaint::new);
+    let begun = match stage(&memory, boot) {
+        Stage::Before => {
+            begin(store, &memory, boot, do_it)?;
+            let message =
+                format!("{} has a unit now that tells whether it started at boot", owner.name);
+            return Ok(Verdict::new(Status::Warn, message).remedy(AGAIN).note("boot_id", boot));
+        }
+        Stage::Begun => {
+            let message = "there was no reboot since the proof was begun";
+            return Ok(Verdict::new(Status::Warn, message).remedy(AGAIN).note("boot_id", boot));
+        }
+        Stage::Passed => {
+            // It may have been broken off between the pass and this.
+            do_it(Job::Uproot)?;
+            return Ok(judge(world, Some(&Note::passing(boot)), lingers()?).note("boot_id", boot));
+        }
+        Stage::Rebooted(begun) => begun,
     };
-    if begun == boot {
-        let message = "there was no reboot since the proof was begun";
-        return Ok(Verdict::new(Status::Warn, message).remedy(AGAIN).note("boot_id", boot));
-    }
-    let lingers = linger::is_on(&owner.name).map_err(Complaint::new)?;
+    let lingers = lingers()?;
     let deadline = Instant::now() + timeout;
     let note = loop {
         let note = match do_it(Job::Evidence)? {
@@ -59,10 +89,42 @@ pub(super) fn prove(world: &World, store: &Store, timeout: Duration) -> Result<V
     };
     let verdict = judge(world, note.as_ref(), lingers);
     if verdict.status == Status::Pass {
+        // First remembered: without its note, a pass could not be told again.
+        let passed = Some(boot.to_owned());
+        store.remember(&Memory {
+            proof_begun_in: None,
+            proof_passed_in: passed,
+            ..memory.clone()
+        })?;
         do_it(Job::Uproot)?;
-        store.remember(&Memory { proof_begun_in: None, ..memory.clone() })?;
     }
-    Ok(verdict.note("boot_id", boot).note("begun_in_boot_id", begun.as_str()))
+    Ok(verdict.note("boot_id", boot).note("begun_in_boot_id", begun))
+}
+
+/// Remembers that the proof is begun, and puts the unit in place: one that nobody remembers would stay.
+fn begin(
+    store: &Store,
+    memory: &Memory,
+    boot: &str,
+    do_it: impl Fn(Job) -> Result<Answer, Complaint>,
+) -> Result<(), Complaint> {
+    store.remember(&Memory {
+        proof_begun_in: Some(boot.to_owned()),
+        proof_passed_in: None,
+        ..memory.clone()
+    })?;
+    do_it(Job::Plant).map(drop).inspect_err(|_| {
+        // What could not be put in place as a whole goes; that is all that is left to do here.
+        let _ = do_it(Job::Uproot);
+        let _ = store.remember(memory);
+    })
+}
+
+impl Note {
+    /// That of a boot in which the proof passed.
+    fn passing(boot: &str) -> Self {
+        Self { boot: boot.to_owned(), lingered: true, sessions: Vec::new() }
+    }
 }
 
 /// A boot's number, whether the user lingered, the class of each session, and a last word without which it was cut off.
@@ -126,6 +188,8 @@ fn judge(world: &World, note: Option<&Note>, lingers: bool) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
     use crate::ground::Ground;
     use crate::owner::Owner;
@@ -140,6 +204,50 @@ mod tests {
         assert_eq!(read("b00t\nunknown\nend\n"), Some((false, vec!["unknown".to_owned()])));
         assert_eq!(read("b00t\n"), None);
         assert_eq!(read(""), None);
+    }
+
+    #[test]
+    fn a_pass_is_repeated_in_its_own_boot_and_another_boot_begins_again() {
+        let memory = |begun: Option<&str>, passed: Option<&str>| Memory {
+            proof_begun_in: begun.map(str::to_owned),
+            proof_passed_in: passed.map(str::to_owned),
+            ..Memory::default()
+        };
+        for (begun, passed, expected) in [
+            (None, None, Stage::Before),
+            (Some("now"), None, Stage::Begun),
+            (Some("then"), None, Stage::Rebooted("then")),
+            (None, Some("now"), Stage::Passed),
+            (None, Some("then"), Stage::Before),
+            (Some("now"), Some("then"), Stage::Begun),
+        ] {
+            assert_eq!(stage(&memory(begun, passed), "now"), expected, "{begun:?} {passed:?}");
+        }
+    }
+
+    #[test]
+    fn no_unit_is_put_in_place_that_could_not_be_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let jobs = RefCell::new(Vec::new());
+        let done = |job| {
+            jobs.borrow_mut().push(job);
+            Ok(Answer::Done)
+        };
+        let blocked = folder.path().join("file");
+        fs::write(&blocked, "").unwrap();
+        assert!(begin(&Store::new(&blocked, "dev"), &Memory::default(), "b", done).is_err());
+        assert_eq!(jobs.take(), []);
+        let store = Store::new(&folder.path().join("state"), "dev");
+        let full = |job| {
+            jobs.borrow_mut().push(job);
+            Err(Complaint::new("no space"))
+        };
+        assert!(begin(&store, &Memory::default(), "b", full).is_err());
+        assert_eq!(jobs.take(), [Job::Plant, Job::Uproot]);
+        assert_eq!(store.recall().unwrap(), Memory::default());
+        begin(&store, &Memory::default(), "b", done).unwrap();
+        assert_eq!(jobs.take(), [Job::Plant]);
+        assert_eq!(store.recall().unwrap().proof_begun_in.as_deref(), Some("b"));
     }
 
     #[test]

@@ -83,7 +83,34 @@ pub(crate) fn evidence(owner: &Owner) -> Result<Option<String>, String> {
 
 fn remove(file: &Path) -> std::io::Result<()> {
     match fs::remove_file(file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Err(error)
+        }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_planted_goes_again_and_where_there_is_nothing_nothing_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = Owner {
+            name: "dev".into(),
+            uid: 1000,
+            gid: 1000,
+            home: folder.path().join("home"),
+            shell: String::new(),
+        };
+        uproot(&owner).unwrap();
+        plant(&owner).unwrap();
+        let Places { unit, link, note } = places(&owner);
+        assert!(fs::read_to_string(&link).unwrap().contains("WantedBy=default.target"));
+        fs::write(&note, "b\nend\n").unwrap();
+        uproot(&owner).unwrap();
+        assert!([unit, link, note].iter().all(|file| file.symlink_metadata().is_err()));
+        uproot(&Owner { home: "/dev/null".into(), ..owner }).unwrap();
     }
 }
