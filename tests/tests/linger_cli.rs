@@ -18,9 +18,9 @@ fn wrong_usage_exits_2_and_says_why() {
         (&["dev"], "unexpected argument"),
         (
             &["--user", "no-such-user"],
-            "claw-linger-setup: cannot set up 'no-such-user': there is no such user on this box\n",
+            "claw-linger-setup: cannot look at 'no-such-user': there is no such user on this box\n",
         ),
-        (&["--user", "1000"], "cannot set up '1000': there is no such user on this box\n"),
+        (&["--user", "1000"], "cannot look at '1000': there is no such user on this box\n"),
         (&["--user", "--"], "a value is required"),
     ] {
         let ended = linger(arguments);

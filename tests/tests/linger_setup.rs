@@ -174,7 +174,7 @@ fn s6_a_user_without_rights_does_what_it_may_and_is_told_the_rest() {
         let other = host.tool("dev", TOOL, &["--user", "root"]);
         assert_eq!((other.status, &*other.stdout), (2, ""));
         let words =
-            "claw-linger-setup: cannot set up 'root': only root can do that for somebody else\n";
+            "claw-linger-setup: cannot look at 'root': only root can do that for somebody else\n";
         assert_eq!(other.stderr, words);
         // polkit lets nobody in.
         root(&host, "systemctl --quiet mask --now --runtime polkit.service 2>/dev/null");

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::parser::ValueSource;
 use clap::{ArgGroup, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::Shell;
+
+use crate::owner;
 
 /// Make user services survive log-out and reboot, and prove it.
 ///
@@ -95,8 +98,14 @@ More in claw-linger-setup(1), claw-record(5) and claw(7).";
 /// Reads the command line, the environment and the settings file; an error is the process's end.
 pub(crate) fn parse() -> Result<Args, ExitCode> {
     let mut matches = claw_record::parse(command())?;
+    // It has no default of its own, so that one comes from a settings file.
+    let is_set = matches.value_source("user") == Some(ValueSource::DefaultValue);
     // What clap took it can also give: the types are those that it was told.
-    Ok(Args::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit()))
+    let mut args = Args::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
+    if is_set {
+        args.user = args.user.filter(|name| owner::is_for_me(name));
+    }
+    Ok(args)
 }
 
 /// The whole command line.
@@ -134,6 +143,13 @@ mod tests {
             let env = arg.get_env().and_then(|env| env.to_str());
             assert_eq!(env, Some(variable.as_str()), "--{name}");
         }
+    }
+
+    /// [`parse`] takes a default for the settings file's.
+    #[test]
+    fn whose_services_has_no_default_of_its_own() {
+        let user = command().get_opts().find(|arg| arg.get_long() == Some("user")).cloned();
+        assert!(user.unwrap().get_default_values().is_empty());
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod run;
 mod runtime_dir;
 mod systemctl;
 mod systemd_run;
+mod tool;
 
 use std::process::ExitCode;
 

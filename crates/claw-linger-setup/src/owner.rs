@@ -33,22 +33,37 @@ impl Owner {
     }
 }
 
-/// The user of that name; without one who asks, or for root the one who has a gateway.
+/// The user of that name, to be looked at; without one who asks, or for root the one who has a
+/// gateway.
 pub(crate) fn whose(name: Option<&str>) -> Result<Owner, Complaint> {
+    whose_to("look at", name)
+}
+
+/// As [`whose`], where something else is to be done with the user.
+pub(crate) fn whose_to(verb: &str, name: Option<&str>) -> Result<Owner, Complaint> {
     let owner = match name {
         None => find(),
-        Some(name) => named(name).ok_or_else(|| {
-            Complaint::cannot("set up", name, "there is no such user on this box")
-        })?,
+        Some(name) => named(name)
+            .ok_or_else(|| Complaint::cannot(verb, name, "there is no such user on this box"))?,
     };
     if owner.name.contains('/') || owner.name.starts_with('.') {
-        return Err(Complaint::cannot("set up", &owner.name, "this cannot be a user's name"));
+        return Err(Complaint::cannot(verb, &owner.name, "this cannot be a user's name"));
     }
     if !owner.is_me() && !geteuid().is_root() {
         let reason = "only root can do that for somebody else";
-        return Err(Complaint::cannot("set up", &owner.name, reason));
+        return Err(Complaint::cannot(verb, &owner.name, reason));
     }
     Ok(owner)
+}
+
+/// Does a name that stands in a settings file of the box count for who asks? Root does the work of
+/// others; for everybody else only their own does.
+pub(crate) fn is_for_me(name: &str) -> bool {
+    counts(geteuid(), named(name).as_ref())
+}
+
+fn counts(me: Uid, named: Option<&Owner>) -> bool {
+    me.is_root() || named.is_some_and(|owner| owner.uid == me.as_raw())
 }
 
 fn named(name: &str) -> Option<Owner> {
@@ -156,6 +171,18 @@ mod tests {
     #[test]
     fn nobody_is_nobody() {
         let why = whose(Some("no-such-user")).unwrap_err().to_string();
+        assert_eq!(why, "cannot look at 'no-such-user': there is no such user on this box");
+        let why = whose_to("set up", Some("no-such-user")).unwrap_err().to_string();
         assert_eq!(why, "cannot set up 'no-such-user': there is no such user on this box");
+    }
+
+    #[test]
+    fn what_is_set_for_the_box_counts_for_root_and_for_that_user_alone() {
+        let dev = parse("dev:x:1000:1000::/home/dev:/bin/bash").pop();
+        for (me, expected) in [(0, true), (1000, true), (1001, false)] {
+            assert_eq!(counts(Uid::from_raw(me), dev.as_ref()), expected, "{me}");
+        }
+        assert!(counts(Uid::from_raw(0), None), "root is told that there is no such user");
+        assert!(!counts(Uid::from_raw(1001), None));
     }
 }

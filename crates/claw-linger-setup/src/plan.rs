@@ -11,7 +11,7 @@ use crate::at_home::{self, Answer, Job};
 use crate::environment::{Files, Found, Spot};
 use crate::ground::Ground;
 use crate::owner::Owner;
-use crate::{bus, linger, manager, runtime_dir};
+use crate::{bus, linger, manager, runtime_dir, tool};
 
 /// Where a plan is made.
 #[derive(Debug)]
@@ -258,6 +258,6 @@ pub(crate) fn apply(world: &World) -> String {
     if world.owner.is_me() && !geteuid().is_root() {
         "claw-linger-setup --apply".to_owned()
     } else {
-        format!("claw-linger-setup --apply --user {}", world.owner.name)
+        format!("{} --apply --user {}", tool::for_root(), world.owner.name)
     }
 }

@@ -29,7 +29,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     if args.explain {
         return explain::run(args);
     }
-    let world = World { owner: owner::whose(args.user.as_deref())?, ground: ground()? };
+    let owner = owner::whose_to(verb(args), args.user.as_deref())?;
+    let world = World { owner, ground: ground()? };
     let store = Store::new(&owner::state_folder(args.state.as_deref()), &world.owner.name);
     let source = Source::new("claw-linger-setup");
     let mut output = Output::stdout(args.format.map(Format::from));
@@ -48,9 +49,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     if args.apply || args.remove {
         let failed = carry_out(&steps, args, &store, memory, &mut writer)?;
         if failed > 0 {
-            let verb = if args.remove { "take back the set-up of" } else { "set up" };
             let reason = format!("{failed} of {} steps could not be done", steps.len());
-            return Err(Complaint::cannot(verb, &world.owner.name, reason));
+            return Err(Complaint::cannot(verb(args), &world.owner.name, reason));
         }
         return Ok(Outcome::Well);
     }
@@ -60,6 +60,19 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         is_so &= matches!(step.state, State::So(_));
     }
     Ok(if is_so { Outcome::Well } else { Outcome::NotWell })
+}
+
+/// What is to be done with a user.
+fn verb(args: &Args) -> &'static str {
+    if args.apply {
+        "set up"
+    } else if args.remove {
+        "take back the set-up of"
+    } else if args.prove {
+        "prove the set-up of"
+    } else {
+        "look at"
+    }
 }
 
 /// Carries out the plan, and says how many steps could not be done.

@@ -14,6 +14,7 @@ use crate::args::Args;
 use crate::ground::Ground;
 use crate::memory::Store;
 use crate::plan::World;
+use crate::tool;
 
 /// What came of a proof.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ pub(crate) fn run(
         let message = "a log-out cannot be tried from within: the session that this runs in keeps \
                        everything alive";
         Verdict::new(Status::Unknown, message)
-            .remedy(format!("sudo claw-linger-setup --prove --user {name}"))
+            .remedy(format!("sudo {} --prove --user {name}", tool::for_root()))
     };
     let subject = format!("proof:{}", world.owner.name);
     let mut record = source.record("proof", &subject, verdict.status, &verdict.message);
