@@ -9,8 +9,9 @@ use std::time::Instant;
 use nix::unistd::geteuid;
 
 use crate::at_home::{self, Job};
+use crate::environment::FOREIGN_GROUP;
 use crate::owner::Owner;
-use crate::{loginctl, systemctl};
+use crate::{linger, loginctl, mounts, systemctl};
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,16 +76,42 @@ impl Act {
 
     /// What lets it succeed where it failed for this reason; nothing where it is to be typed itself.
     pub(crate) fn cure(&self, owner: &Owner, why: &str) -> Option<String> {
-        let file = self.edits()?.display();
         let sudo = if geteuid().is_root() { "" } else { "sudo " };
+        if let Some(file) = self.writes()
+            && why.contains("Read-only file system")
+        {
+            return mounts::make_writable(&file).map(|command| format!("{sudo}{command}"));
+        }
+        if let Self::Systemctl(words) = self {
+            let unit = words.last()?;
+            return if why.contains("attempted too often") {
+                Some(format!("{sudo}systemctl reset-failed {unit} && {sudo}systemctl start {unit}"))
+            } else {
+                // It was started, and ended.
+                why.contains("Job for ").then(|| format!("{sudo}journalctl -u {unit} -n 50"))
+            };
+        }
+        let file = self.edits()?.display();
         // The owner of a file is not permitted to change it only where it was made immutable.
         Some(if why.ends_with("Operation not permitted") {
             format!("{sudo}chattr -i '{file}'")
+        } else if why.ends_with(FOREIGN_GROUP) {
+            format!("chgrp {} '{file}'", owner.gid)
         } else if why.ends_with("No space left on device") {
             format!("df -h '{}'", owner.home.display())
         } else {
             format!("ls -lL '{file}'")
         })
+    }
+
+    /// The file that it makes, changes or removes, be it by another program.
+    fn writes(&self) -> Option<PathBuf> {
+        match self {
+            Self::Touch(file) | Self::Remove(file) => Some(file.clone()),
+            Self::Loginctl(_) => Some(linger::FOLDER.into()),
+            Self::AtHome(_) => self.edits().cloned(),
+            Self::Systemctl(_) | Self::UserSystemctl(_) => None,
+        }
     }
 
     /// Does it.
@@ -119,4 +146,44 @@ fn touch(file: &PathBuf) -> io::Result<()> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o644).open(file)?;
     made.set_permissions(Permissions::from_mode(0o644))?;
     made.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_is_not_told_to_be_typed_again_where_the_reason_says_what_helps() {
+        let owner = Owner {
+            name: "dev".into(),
+            uid: 1000,
+            gid: 1000,
+            home: "/home/dev".into(),
+            shell: String::new(),
+        };
+        let cure =
+            |act: Act, why: &str| act.cure(&owner, why).map(|cure| cure.replace("sudo ", ""));
+        let start = || Act::systemctl(&["start", "user@1000.service"]);
+        let put = || Act::AtHome(Job::Put("/home/dev/.bashrc".into()));
+        let often = "'systemctl start user@1000.service' failed: Job for user@1000.service failed \
+                     because start of the service was attempted too often.";
+        let reset = "systemctl reset-failed user@1000.service && systemctl start user@1000.service";
+        let failed = "Job for user@1000.service failed because the control process exited with error \
+                      code.";
+        let group =
+            format!("cannot change '/home/dev/.bashrc': it belongs to group id 0, {FOREIGN_GROUP}");
+        for (act, why, expected) in [
+            (start(), often, Some(reset)),
+            (start(), failed, Some("journalctl -u user@1000.service -n 50")),
+            (start(), "Interactive authentication required.", None),
+            (put(), &*group, Some("chgrp 1000 '/home/dev/.bashrc'")),
+            (put(), "Operation not permitted", Some("chattr -i '/home/dev/.bashrc'")),
+            (put(), "x", Some("ls -lL '/home/dev/.bashrc'")),
+        ] {
+            assert_eq!(cure(act, why).as_deref(), expected, "{why}");
+        }
+        let read_only = "Could not enable linger: Read-only file system";
+        let linger = cure(Act::loginctl(&["enable-linger", "dev"]), read_only).unwrap();
+        assert!(linger.starts_with("mount -o remount,"), "{linger}");
+    }
 }

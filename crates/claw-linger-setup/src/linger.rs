@@ -6,9 +6,12 @@ use crate::act::Act;
 use crate::ground::Ground;
 use crate::plan::{State, World};
 
+/// Where logind keeps who lingers.
+pub(crate) const FOLDER: &str = "/var/lib/systemd/linger";
+
 /// The file whose being there is linger itself. The backslash of a domain's user stands twice in it.
 fn file(name: &str) -> PathBuf {
-    PathBuf::from("/var/lib/systemd/linger").join(name.replace('\\', r"\\"))
+    PathBuf::from(FOLDER).join(name.replace('\\', r"\\"))
 }
 
 /// Does that user linger, and if nobody can tell, why not?

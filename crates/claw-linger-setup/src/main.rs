@@ -14,6 +14,7 @@ mod linger;
 mod loginctl;
 mod manager;
 mod memory;
+mod mounts;
 mod owner;
 mod plan;
 mod prove;

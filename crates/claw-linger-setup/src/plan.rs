@@ -10,6 +10,7 @@ use crate::act::Act;
 use crate::at_home::{self, Answer, Job};
 use crate::environment::{Files, Found, Spot};
 use crate::ground::Ground;
+use crate::manager::Mask;
 use crate::owner::Owner;
 use crate::{bus, linger, manager, runtime_dir, tool};
 
@@ -236,20 +237,41 @@ fn untouchable(spot: &Spot) -> State {
     }
 }
 
+/// Acts as they are typed, one after the other.
+pub(crate) fn typed(owner: &Owner, acts: &[Act]) -> String {
+    acts.iter().filter_map(|act| act.typed(owner)).collect::<Vec<_>>().join(" && ")
+}
+
 /// What to type where acts could not be performed, or have not been.
 pub(crate) fn remedy(world: &World, acts: &[Act]) -> Option<String> {
-    let typed: Vec<_> = acts.iter().filter_map(|act| act.typed(&world.owner)).collect();
+    let uid = world.owner.uid;
+    let helpful = helpful(uid, acts, manager::mask(uid), manager::invocation(uid).is_some());
+    let typed = typed(&world.owner, helpful.as_deref().unwrap_or(acts));
     if !typed.is_empty() {
-        return Some(typed.join(" && "));
+        return Some(typed);
     }
     acts.iter().any(|act| act.edits().is_some()).then(|| apply(world))
 }
 
-/// What is left to a person where a step was carried out in vain: it ends every service of the user.
+/// What helps instead of acts that start the user manager in vain.
+fn helpful(uid: u32, acts: &[Act], mask: Option<Mask>, runs: bool) -> Option<Vec<Act>> {
+    match (acts, mask) {
+        (acts, Some(mask)) if acts.contains(&manager::start(uid)) => Some(mask.end(uid)),
+        // One that runs and does not answer is not started once more by that.
+        ([start], None) if runs && *start == manager::start(uid) => Some(vec![anew(uid)]),
+        _ => None,
+    }
+}
+
+/// What ends every service of the user, and starts them again.
+fn anew(uid: u32) -> Act {
+    Act::systemctl(&["restart", &format!("user@{uid}.service")])
+}
+
+/// What is left to a person where a step was carried out in vain.
 pub(crate) fn last_resort(world: &World, deed: &Deed) -> Option<String> {
-    let anew = Act::systemctl(&["restart", &format!("user@{}.service", world.owner.uid)]);
     matches!(deed, Deed::Manager | Deed::RuntimeDir | Deed::Bus)
-        .then(|| anew.typed(&world.owner))
+        .then(|| anew(world.owner.uid).typed(&world.owner))
         .flatten()
 }
 
@@ -259,5 +281,22 @@ pub(crate) fn apply(world: &World) -> String {
         "claw-linger-setup --apply".to_owned()
     } else {
         format!("{} --apply --user {}", tool::for_root(), world.owner.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manager_that_runs_and_does_not_answer_is_started_anew_and_not_once_more() {
+        let start = [manager::start(1000)];
+        let folder =
+            [Act::systemctl(&["restart", "user-runtime-dir@1000.service"]), start[0].clone()];
+        let again = vec![Act::systemctl(&["restart", "user@1000.service"])];
+        assert_eq!(helpful(1000, &start, None, true), Some(again));
+        assert_eq!(helpful(1000, &start, None, false), None);
+        assert_eq!(helpful(1000, &folder, None, true), None);
+        assert_eq!(helpful(1000, &[], None, true), None);
     }
 }

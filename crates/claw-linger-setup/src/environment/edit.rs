@@ -14,6 +14,9 @@ use crate::beside::Beside;
 /// A larger one is no file that somebody wrote for a shell.
 const LIMIT_BYTES: u64 = 1024 * 1024;
 
+/// How the reason ends where a file could not keep its group.
+pub(crate) const FOREIGN_GROUP: &str = "which its owner is not in";
+
 /// What a file holds.
 pub(super) fn found(file: &Path, block: &Block) -> Found {
     let text = match read(file) {
@@ -78,7 +81,13 @@ fn write(file: &Path, text: &[u8], before: Option<&(Vec<u8>, Metadata)>) -> Resu
         if let Some((_, meta)) = before
             && new.metadata()?.gid() != meta.gid()
         {
-            fchown(new, None, Some(meta.gid()))?;
+            fchown(new, None, Some(meta.gid())).map_err(|error| match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    let gid = meta.gid();
+                    io::Error::other(format!("it belongs to group id {gid}, {FOREIGN_GROUP}"))
+                }
+                _ => error,
+            })?;
         }
         new.set_permissions(Permissions::from_mode(mode))?;
         Ok(beside)

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use block::Block;
 pub(crate) use block::Dialect;
+pub(crate) use edit::FOREIGN_GROUP;
 use shell::Reads;
 
 use crate::owner::Owner;
