@@ -11,6 +11,7 @@ use nix::unistd::geteuid;
 use crate::at_home::{self, Job};
 use crate::environment::FOREIGN_GROUP;
 use crate::owner::Owner;
+use crate::systemctl::{JOB_FAILED, TOO_OFTEN};
 use crate::{linger, loginctl, mounts, systemctl};
 
 /// One thing to do.
@@ -84,11 +85,11 @@ impl Act {
         }
         if let Self::Systemctl(words) = self {
             let unit = words.last()?;
-            return if why.contains("attempted too often") {
+            return if why.ends_with(TOO_OFTEN) {
                 Some(format!("{sudo}systemctl reset-failed {unit} && {sudo}systemctl start {unit}"))
             } else {
                 // It was started, and ended.
-                why.contains("Job for ").then(|| format!("{sudo}journalctl -u {unit} -n 50"))
+                why.contains(JOB_FAILED).then(|| format!("{sudo}journalctl -u {unit} -n 50"))
             };
         }
         let file = self.edits()?.display();
@@ -165,15 +166,14 @@ mod tests {
             |act: Act, why: &str| act.cure(&owner, why).map(|cure| cure.replace("sudo ", ""));
         let start = || Act::systemctl(&["start", "user@1000.service"]);
         let put = || Act::AtHome(Job::Put("/home/dev/.bashrc".into()));
-        let often = "'systemctl start user@1000.service' failed: Job for user@1000.service failed \
-                     because start of the service was attempted too often.";
+        let often = format!("'user@1000.service' was not tried: {TOO_OFTEN}");
         let reset = "systemctl reset-failed user@1000.service && systemctl start user@1000.service";
         let failed = "Job for user@1000.service failed because the control process exited with error \
                       code.";
         let group =
             format!("cannot change '/home/dev/.bashrc': it belongs to group id 0, {FOREIGN_GROUP}");
         for (act, why, expected) in [
-            (start(), often, Some(reset)),
+            (start(), &*often, Some(reset)),
             (start(), failed, Some("journalctl -u user@1000.service -n 50")),
             (start(), "Interactive authentication required.", None),
             (put(), &*group, Some("chgrp 1000 '/home/dev/.bashrc'")),
