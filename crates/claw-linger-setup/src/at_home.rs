@@ -16,7 +16,7 @@ use crate::child::{self, NotEnded};
 use crate::environment::{self, Files, Spot};
 use crate::owner::Owner;
 use crate::prove::unit;
-use crate::{runtime_dir, systemctl};
+use crate::{made, runtime_dir, systemctl};
 
 /// The word by which the program is told that a job follows.
 const WORD: &str = "at-home";
@@ -42,6 +42,8 @@ pub(crate) enum Job {
     Evidence,
     /// Take that unit away, and what it has written.
     Uproot,
+    /// Take these folders away where they are empty.
+    Prune(Vec<PathBuf>),
 }
 
 /// What came of it.
@@ -140,5 +142,9 @@ fn work(owner: &Owner, job: &Job, deadline: Instant) -> Answer {
         Job::Plant => done(unit::plant(owner)),
         Job::Evidence => unit::evidence(owner).map_or_else(Answer::Trouble, Answer::Evidence),
         Job::Uproot => done(unit::uproot(owner)),
+        Job::Prune(folders) => {
+            made::prune(&owner.home, folders);
+            Answer::Done
+        }
     }
 }

@@ -12,6 +12,7 @@ mod getent;
 mod ground;
 mod linger;
 mod loginctl;
+mod made;
 mod manager;
 mod memory;
 mod mounts;

@@ -9,6 +9,7 @@ use claw_record::{Complaint, complain};
 use serde::{Deserialize, Serialize};
 
 use crate::beside::Beside;
+use crate::made;
 
 /// The memory of one user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +21,17 @@ pub(crate) struct Memory {
     pub(crate) proof_begun_in: Option<String>,
     /// The boot in which that proof passed.
     pub(crate) proof_passed_in: Option<String>,
+    /// The folders that were made in the user's home.
+    pub(crate) made_folders: Vec<PathBuf>,
+}
+
+impl Memory {
+    /// Adds the folders that have to be made for a file in that home.
+    pub(crate) fn will_make(&mut self, home: &Path, file: &Path) {
+        let new = made::missing(home, file);
+        let new: Vec<_> = new.into_iter().filter(|it| !self.made_folders.contains(it)).collect();
+        self.made_folders.extend(new);
+    }
 }
 
 /// Where it is kept.
@@ -32,6 +44,11 @@ impl Store {
     /// The store of that user in a state folder.
     pub(crate) fn new(state: &Path, name: &str) -> Self {
         Self { file: state.join("linger-setup").join(format!("{name}.json")) }
+    }
+
+    /// The file in which it is kept.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// What is remembered; nothing where there is nothing, or nothing that anybody understands.

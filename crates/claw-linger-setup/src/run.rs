@@ -86,9 +86,19 @@ fn carry_out(
     let world = writer.world;
     let (mut failed, mut any_changed) = (0, false);
     for step in steps {
+        if let (Deed::Put(file), State::Would { .. }) = (&step.deed, &step.state) {
+            memory.will_make(&world.owner.home, file);
+        }
+    }
+    if !memory.made_folders.is_empty() && args.apply {
+        memory.will_make(&world.owner.home, store.file());
+        store.remember(&memory)?;
+    }
+    for step in steps {
         let acts = matches!(&step.state, State::Would { acts, .. } if !acts.is_empty());
         if step.deed == Deed::Linger && acts && !memory.turned_linger_on {
             // First remembered, so that it can be taken back whatever happens in between.
+            memory.will_make(&world.owner.home, store.file());
             memory.turned_linger_on = true;
             store.remember(&memory)?;
         }
@@ -113,7 +123,14 @@ fn carry_out(
         at_home::ask(&world.owner, Job::Uproot, Instant::now() + args.timeout)
             .map_err(Complaint::new)?;
         let linger = memory.turned_linger_on && failed > 0;
-        store.remember(&Memory { turned_linger_on: linger, ..Memory::default() })?;
+        let kept = if failed > 0 { memory.made_folders.clone() } else { Vec::new() };
+        let now = Memory { turned_linger_on: linger, made_folders: kept, ..Memory::default() };
+        store.remember(&now)?;
+        if !memory.made_folders.is_empty() {
+            let prune = Job::Prune(memory.made_folders);
+            at_home::ask(&world.owner, prune, Instant::now() + args.timeout)
+                .map_err(Complaint::new)?;
+        }
     }
     Ok(failed)
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use claw_record::{Complaint, Status};
 
-use super::{Verdict, progress};
+use super::{Verdict, progress, unit};
 use crate::at_home::{Answer, Job, ask};
 use crate::linger;
 use crate::memory::{Memory, Store};
@@ -57,6 +57,10 @@ pub(super) fn prove(world: &World, store: &Store, timeout: Duration) -> Result<V
     let lingers = || linger::is_on(&owner.name).map_err(Complaint::new);
     let begun = match stage(&memory, boot) {
         Stage::Before => {
+            let mut memory = memory;
+            for file in unit::files(owner).iter().map(|file| &**file).chain([store.file()]) {
+                memory.will_make(&owner.home, file);
+            }
             begin(store, &memory, boot, do_it)?;
             let message =
                 format!("{} has a unit now that tells whether it started at boot", owner.name);
@@ -97,6 +101,7 @@ pub(super) fn prove(world: &World, store: &Store, timeout: Duration) -> Result<V
             ..memory.clone()
         })?;
         do_it(Job::Uproot)?;
+        do_it(Job::Prune(memory.made_folders.clone()))?;
     }
     Ok(verdict.note("boot_id", boot).note("begun_in_boot_id", begun))
 }

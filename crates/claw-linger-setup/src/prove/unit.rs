@@ -41,6 +41,12 @@ fn places(owner: &Owner) -> Places {
     }
 }
 
+/// The files that are put in a home.
+pub(crate) fn files(owner: &Owner) -> [PathBuf; 3] {
+    let Places { unit, link, note } = places(owner);
+    [unit, link, note]
+}
+
 /// Puts the unit in place, enabled, and forgets what an older one has noted.
 pub(crate) fn plant(owner: &Owner) -> Result<(), String> {
     let Places { unit, link, note } = places(owner);
