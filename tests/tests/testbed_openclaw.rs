@@ -121,7 +121,14 @@ const STEPS: &[Step] = &[
         starts: false,
         options: &[],
         expected: &[
-            ("gateway", ("dead", "fail CRITICAL", &[REFUSED, "its unit is inactive"])),
+            (
+                "gateway",
+                (
+                    "dead",
+                    "warn WARNING",
+                    &["its unit was stopped, and did not fail", "deploy start"],
+                ),
+            ),
             (UNIT, ("stopped", "warn WARNING", &["by hand", " start openclaw-gateway.service"])),
         ],
     },
