@@ -1,5 +1,6 @@
 //! What the managers say of their units: which of them failed, and how.
 
+use std::io::ErrorKind::PermissionDenied;
 use std::time::{Duration, Instant};
 
 use super::units::Scope;
@@ -59,6 +60,10 @@ impl States {
         let name = &owner.name;
         if !is_allowed {
             return Sight::None(format!("only {name} and root may ask the user manager of {name}"));
+        }
+        let folder = owner.runtime_dir().join("systemd");
+        if folder.symlink_metadata().is_err_and(|error| error.kind() == PermissionDenied) {
+            return Sight::None(format!("nobody gets through {}", owner.runtime_dir().display()));
         }
         // It is not systemctl that finds this out: it would wait for long.
         if !bus::manager_answers(owner) {
