@@ -4,6 +4,7 @@ mod apt_conf;
 mod args;
 mod checks;
 mod child;
+mod crash;
 mod files;
 mod finding;
 mod formats;

@@ -23,7 +23,7 @@ mod process;
 mod reboot_required;
 mod runtime_dir;
 mod tcp;
-mod unit;
+pub(crate) mod unit;
 mod updates;
 mod websocket;
 mod workspace;

@@ -3,8 +3,6 @@
 //! Two know of it: systemd, which saw the process end, and OpenClaw, which writes a bundle where it
 //! still can. The newest of what they know counts.
 
-mod bundle;
-mod end;
 #[cfg(test)]
 mod tests;
 
@@ -13,8 +11,11 @@ use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
-use crate::checks::unit::{gateway_meaning, gateway_scope, signal};
+use crate::checks::unit::{gateway_scope, signal};
 use crate::checks::{Check, Find, Found, Needs};
+use crate::crash::Crash;
+use crate::crash::bundle::{self, Bundle};
+use crate::crash::end::{self, End};
 use crate::finding::{Finding, Measure, span};
 use crate::host::Host;
 use crate::journalctl::Journal;
@@ -22,8 +23,6 @@ use crate::look::Look;
 use crate::remedy::{journal_around, quoted};
 use crate::settings::Setting;
 use crate::systemd::Scope;
-use bundle::Bundle;
-use end::End;
 
 pub(super) const CHECK: Check = Check {
     name: "last-crash",
@@ -43,51 +42,6 @@ pub(super) const CHECK: Check = Check {
     is_sure: false,
     run,
 };
-
-/// What a crash was. The words stand in the data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Cause {
-    Exit,
-    Signal,
-    Oom,
-    Watchdog,
-    UncaughtException,
-    UnhandledRejection,
-    StartupFailed,
-}
-
-impl Cause {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Exit => "exit",
-            Self::Signal => "signal",
-            Self::Oom => "oom",
-            Self::Watchdog => "watchdog",
-            Self::UncaughtException => "uncaught-exception",
-            Self::UnhandledRejection => "unhandled-rejection",
-            Self::StartupFailed => "startup-failed",
-        }
-    }
-
-    /// As people read it; empty where the end of the process says it all.
-    fn told(self) -> &'static str {
-        match self {
-            Self::Exit | Self::Signal => "",
-            Self::Oom => "out of memory, killed by the kernel",
-            Self::Watchdog => "its watchdog timed out",
-            Self::UncaughtException => "uncaught exception",
-            Self::UnhandledRejection => "unhandled rejection",
-            Self::StartupFailed => "it could not start",
-        }
-    }
-}
-
-/// A crash, by what is known of it: at least one of the two.
-#[derive(Clone, Debug, PartialEq)]
-struct Crash {
-    end: Option<End>,
-    bundle: Option<Bundle>,
-}
 
 /// What is known of the ends of the gateway's process.
 struct Known {
@@ -174,43 +128,6 @@ fn latest(end: Option<End>, bundle: Option<Bundle>) -> Option<Crash> {
     }
 }
 
-impl Crash {
-    fn at(&self) -> OffsetDateTime {
-        let end = self.end.as_ref().map(|end| end.at);
-        end.or_else(|| self.bundle.as_ref().map(|bundle| bundle.at))
-            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
-    }
-
-    /// What OpenClaw says it died of goes before what systemd saw of that.
-    fn cause(&self) -> Cause {
-        let bundle = self.bundle.as_ref().map(|bundle| bundle.cause);
-        bundle.or_else(|| self.end.as_ref().map(|end| end.cause)).unwrap_or(Cause::Exit)
-    }
-
-    fn words(&self) -> String {
-        let error = self.bundle.as_ref().and_then(|bundle| bundle.error.clone());
-        let cause = [self.cause().told(), &error.unwrap_or_default()]
-            .into_iter()
-            .filter(|words| !words.is_empty())
-            .collect::<Vec<_>>()
-            .join(": ");
-        let end = self.end.as_ref().map(end_in_words).unwrap_or_default();
-        // What the kernel killed it by is no news there.
-        let end = if self.cause() == Cause::Oom { String::new() } else { end };
-        let both = [cause, end].into_iter().filter(|words| !words.is_empty());
-        both.collect::<Vec<_>>().join(", ")
-    }
-}
-
-fn end_in_words(end: &End) -> String {
-    let dumped = if end.is_dumped { ", core dumped" } else { "" };
-    match (end.exit_code, end.signal) {
-        (Some(code), _) => format!("exit status {code}{}", gateway_meaning(code)),
-        (None, Some(number)) => format!("killed by {}{dumped}", signal(number)),
-        (None, None) => String::new(),
-    }
-}
-
 fn judge(crash: Option<&Crash>, known: &Known, now: OffsetDateTime, limit: f64) -> Finding {
     let subject = CHECK.name;
     let Some(crash) = crash else {
@@ -251,7 +168,7 @@ fn with_data(finding: Finding, crash: &Crash) -> Finding {
     if let Some(bundle) = &crash.bundle {
         finding = finding.note("pid", bundle.pid);
         if let Some(error) = &bundle.error {
-            finding = finding.note("error", error.clone());
+            finding = finding.note("error", error.line());
         }
     }
     finding

@@ -10,7 +10,7 @@ use crate::finding::{Finding, Measure, bytes, span};
 use crate::systemd::Unit;
 
 /// The status with which OpenClaw refuses its configuration; systemd does not restart it then.
-pub(in crate::checks) const CONFIGURATION_STATUS: i64 = 78;
+pub(crate) const CONFIGURATION_STATUS: i64 = 78;
 /// A unit that restarts and has been up for less than this is in a loop.
 const YOUNG_SECONDS: f64 = 90.0;
 
@@ -420,12 +420,12 @@ fn meaning(status: i64, role: Role) -> &'static str {
 }
 
 /// What an exit status of the gateway says.
-pub(in crate::checks) fn gateway_meaning(status: i64) -> &'static str {
-    meaning(status, Role::Gateway)
+pub(crate) fn exit_meaning(status: i64, is_gateway: bool) -> &'static str {
+    meaning(status, if is_gateway { Role::Gateway } else { Role::Other })
 }
 
 /// The name of a signal.
-pub(in crate::checks) fn signal(number: i64) -> String {
+pub(crate) fn signal(number: i64) -> String {
     i32::try_from(number)
         .ok()
         .and_then(|number| Signal::try_from(number).ok())

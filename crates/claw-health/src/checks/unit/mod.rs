@@ -18,7 +18,7 @@ use crate::look::Look;
 use crate::remedy::{edit, enable_linger, journal, said_to_owner, systemctl};
 use crate::settings::Setting;
 use crate::systemd::{Scope, Unit, user_manager_runs, user_socket};
-pub(super) use judge::{CONFIGURATION_STATUS, gateway_meaning, signal};
+pub(crate) use judge::{CONFIGURATION_STATUS, exit_meaning, signal};
 use judge::{Role, View, judge};
 
 pub(super) const CHECK: Check = Check {
@@ -107,7 +107,7 @@ pub(super) fn of_gateway(look: &Look) -> Finding {
 }
 
 /// The gateway is a user's unit, unless somebody wrote one for the box instead.
-pub(super) fn gateway_scope(host: &Host) -> Scope {
+pub(crate) fn gateway_scope(host: &Host) -> Scope {
     let has = |scope| lint::file_of(host, scope, &host.gateway_unit).is_some();
     if !has(Scope::User) && has(Scope::System) { Scope::System } else { Scope::User }
 }

@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::Cause;
 use super::end::End;
+use super::failure::{Failure, own_line};
 use crate::gateway::stability::{self, bundles};
 use crate::host::Host;
 
@@ -20,23 +21,22 @@ const CRASHES: &[(&str, Cause)] = &[
 
 /// A crash that OpenClaw wrote a bundle of.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Bundle {
-    pub(super) at: OffsetDateTime,
-    pub(super) cause: Cause,
-    pub(super) pid: u64,
-    /// The name of the error and its first line.
-    pub(super) error: Option<String>,
+pub(crate) struct Bundle {
+    pub(crate) at: OffsetDateTime,
+    pub(crate) cause: Cause,
+    pub(crate) pid: u64,
+    pub(crate) error: Option<Failure>,
     file: stability::Bundle,
 }
 
 impl Bundle {
-    pub(super) fn new(file: stability::Bundle, cause: Cause, error: Option<String>) -> Self {
+    pub(crate) fn new(file: stability::Bundle, cause: Cause, error: Option<Failure>) -> Self {
         Self { at: file.at, cause, pid: file.pid, error, file }
     }
 
     /// Is it of this end? It is written while the process still runs; a process that fails to start
     /// takes its time then, to find out why.
-    pub(super) fn is_of(&self, end: &End) -> bool {
+    pub(crate) fn is_of(&self, end: &End) -> bool {
         /// How long that may be, where the journal does not know when the process began.
         const LONGEST: Duration = Duration::minutes(2);
         let began = end.began.unwrap_or(end.at - LONGEST);
@@ -44,13 +44,13 @@ impl Bundle {
     }
 
     /// Where it is.
-    pub(super) fn path(&self, host: &Host) -> String {
+    pub(crate) fn path(&self, host: &Host) -> String {
         self.file.path(host).display().to_string()
     }
 }
 
 /// The newest of them; one of a time that has not come is passed over, as it would hide all others.
-pub(super) fn latest(host: &Host, now: OffsetDateTime) -> Result<Option<Bundle>, String> {
+pub(crate) fn latest(host: &Host, now: OffsetDateTime) -> Result<Option<Bundle>, String> {
     let newest = newest(bundles(host)?, now);
     Ok(newest.map(|(file, cause)| {
         // What cannot be read is told by its name alone.
@@ -59,7 +59,7 @@ pub(super) fn latest(host: &Host, now: OffsetDateTime) -> Result<Option<Bundle>,
     }))
 }
 
-pub(super) fn newest(
+pub(crate) fn newest(
     bundles: Vec<stability::Bundle>,
     now: OffsetDateTime,
 ) -> Option<(stability::Bundle, Cause)> {
@@ -70,22 +70,20 @@ pub(super) fn newest(
     bundles.into_iter().filter_map(crash).max_by_key(|(bundle, _)| bundle.at)
 }
 
-/// What went wrong, in one line.
-pub(super) fn parse(text: &str) -> Option<String> {
+/// What went wrong.
+pub(crate) fn parse(text: &str) -> Option<Failure> {
     #[derive(Deserialize)]
     struct Content {
         error: Error,
     }
     #[derive(Deserialize)]
     struct Error {
-        name: Option<String>,
-        message: Option<String>,
+        #[serde(flatten)]
+        failure: Failure,
+        stack: Option<String>,
     }
-    /// An agent may have written it, and a message is read by people.
-    const LONGEST: usize = 200;
-    let Error { name, message } = serde_json::from_str::<Content>(text).ok()?.error;
-    let parts = [name, message].into_iter().flatten();
-    let lines = parts.filter_map(|part| Some(part.trim().lines().next()?.trim_end().to_owned()));
-    let line = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(": ");
-    (!line.is_empty()).then(|| line.chars().take(LONGEST).collect())
+    let Error { failure, stack } = serde_json::from_str::<Content>(text).ok()?.error;
+    let stack = stack.unwrap_or_default();
+    let failure = Failure { own_line: own_line(stack.lines()), ..failure }.short();
+    (!failure.line().is_empty()).then_some(failure)
 }

@@ -8,22 +8,23 @@ use crate::journalctl::{Entry, Event};
 
 /// An end that was a crash.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct End {
-    pub(super) at: OffsetDateTime,
+pub(crate) struct End {
+    pub(crate) at: OffsetDateTime,
     /// When the process was started, where the journal still has it.
-    pub(super) began: Option<OffsetDateTime>,
-    pub(super) cause: Cause,
-    pub(super) exit_code: Option<i64>,
-    pub(super) signal: Option<i64>,
-    pub(super) is_dumped: bool,
+    pub(crate) began: Option<OffsetDateTime>,
+    pub(crate) cause: Cause,
+    pub(crate) exit_code: Option<i64>,
+    pub(crate) signal: Option<i64>,
+    pub(crate) is_dumped: bool,
 }
 
 /// The newest of them that was a crash: no success, and nobody had asked for it.
-pub(super) fn last_crash(entries: &[Entry]) -> Option<End> {
+pub(crate) fn last_crash(entries: &[Entry]) -> Option<End> {
     entries.iter().filter_map(|entry| crash(entry, entries)).max_by_key(|end| end.at)
 }
 
-fn crash(entry: &Entry, entries: &[Entry]) -> Option<End> {
+/// What an entry tells of an end that was a crash, with the others of its time.
+pub(crate) fn crash(entry: &Entry, entries: &[Entry]) -> Option<End> {
     let Event::Ended { code, status } = &entry.event else { return None };
     let is_exit = code == "exited";
     if is_clean(is_exit, *status) {
