@@ -26,7 +26,7 @@ pub(crate) struct Bundle {
     pub(crate) cause: Cause,
     pub(crate) pid: u64,
     pub(crate) error: Option<Failure>,
-    file: stability::Bundle,
+    pub(crate) file: stability::Bundle,
 }
 
 impl Bundle {
@@ -57,6 +57,14 @@ pub(crate) fn latest(host: &Host, now: OffsetDateTime) -> Result<Option<Bundle>,
         let error = host.read_owned(file.path(host)).ok().and_then(|text| parse(&text));
         Bundle::new(file, cause, error)
     }))
+}
+
+/// The one that was written of this end by that process, where it is known.
+pub(crate) fn of(host: &Host, end: &End, pid: Option<u64>) -> Result<Option<Bundle>, String> {
+    let its = bundles(host)?.into_iter().filter(|bundle| pid.is_none_or(|pid| pid == bundle.pid));
+    let newest = newest(its.collect(), end.at);
+    let bundle = newest.map(|(file, cause)| Bundle::new(file, cause, None));
+    Ok(bundle.filter(|bundle| bundle.is_of(end)))
 }
 
 pub(crate) fn newest(

@@ -10,12 +10,30 @@ use crate::journalctl::{Entry, Event};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct End {
     pub(crate) at: OffsetDateTime,
+    /// The start of the unit that it is the end of.
+    pub(crate) invocation: String,
     /// When the process was started, where the journal still has it.
     pub(crate) began: Option<OffsetDateTime>,
     pub(crate) cause: Cause,
     pub(crate) exit_code: Option<i64>,
     pub(crate) signal: Option<i64>,
     pub(crate) is_dumped: bool,
+}
+
+impl End {
+    /// Of a process that ended so: `exited`, `killed` or `dumped`, and the exit status or the signal.
+    pub(crate) fn of(entry: &Entry, code: &str, status: i64) -> Self {
+        let is_exit = code == "exited";
+        Self {
+            at: entry.at,
+            invocation: entry.invocation.clone(),
+            began: None,
+            cause: if is_exit { Cause::Exit } else { Cause::Signal },
+            exit_code: is_exit.then_some(status),
+            signal: (!is_exit).then_some(status),
+            is_dumped: code == "dumped",
+        }
+    }
 }
 
 /// The newest of them that was a crash: no success, and nobody had asked for it.
@@ -54,20 +72,16 @@ pub(crate) fn crash(entry: &Entry, entries: &[Entry]) -> Option<End> {
     let cause = match result {
         Some("oom-kill") => Cause::Oom,
         Some("watchdog") => Cause::Watchdog,
+        _ if !is_exit && same().any(|other| other.event == Event::WatchdogTimeout) => {
+            Cause::Watchdog
+        }
         _ if ran_out() => Cause::Oom,
         _ if is_exit && *status == CONFIGURATION_STATUS => Cause::StartupFailed,
         _ if is_exit => Cause::Exit,
         _ => Cause::Signal,
     };
     let began = same().filter(|other| other.event == Event::Started).map(|other| other.at).max();
-    Some(End {
-        at: entry.at,
-        began,
-        cause,
-        exit_code: is_exit.then_some(*status),
-        signal: (!is_exit).then_some(*status),
-        is_dumped: code == "dumped",
-    })
+    Some(End { began, cause, ..End::of(entry, code, *status) })
 }
 
 /// Is it an end that somebody asked for? 143 is what a shell makes of SIGTERM.

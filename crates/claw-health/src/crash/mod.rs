@@ -27,8 +27,10 @@ pub(crate) enum Cause {
     StartupFailed,
     /// The manager does not start it any more.
     StartLimit,
-    /// It does not answer, or did not come up in its time.
+    /// It lives and does not answer.
     Hang,
+    /// It did not come up in its time.
+    StartTimeout,
 }
 
 impl Cause {
@@ -42,7 +44,7 @@ impl Cause {
             Self::UnhandledRejection => "unhandled-rejection",
             Self::StartupFailed => "startup-failed",
             Self::StartLimit => "start-limit",
-            Self::Hang => "hang",
+            Self::Hang | Self::StartTimeout => "hang",
         }
     }
 
@@ -59,7 +61,8 @@ impl Cause {
             Self::StartLimit => {
                 "it ended too often, and systemd does not start it any more (start limit)"
             }
-            Self::Hang => "it did not come up in its time",
+            Self::Hang => "it lives and does not answer",
+            Self::StartTimeout => "it did not come up in its time",
         }
     }
 }

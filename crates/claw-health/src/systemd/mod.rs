@@ -4,6 +4,7 @@
 //! session and starts nothing: `systemctl --user -M USER@` would start a user manager that is down.
 
 pub(crate) mod dbus;
+pub(crate) mod listener;
 pub(crate) mod socket;
 
 use std::fmt;
@@ -19,7 +20,7 @@ use crate::owner::Owner;
 use dbus::{Argument, Connection, Failure, Method, Value};
 
 /// Which of the managers: that of the box, or that of the gateway's owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Scope {
     System,
     User,
@@ -88,28 +89,7 @@ pub(crate) struct Unit {
 impl Manager {
     /// Connects to a manager of this box. The reason why that cannot be is a whole sentence.
     pub(crate) fn connect(host: &Host, scope: Scope) -> Result<Self, String> {
-        const NAME: &str = "org.freedesktop.systemd1";
-        let failed = |why: String| format!("{} {why}", whose(host, scope));
-        let connection = match scope {
-            Scope::User => {
-                let path = user_socket(host.owner());
-                let stream = socket::connect(&path, host.owner().uid)
-                    .map_err(|why| failed(why.of(&path)))?;
-                Connection::direct(stream)
-            }
-            Scope::System if geteuid().is_root() => {
-                const PATH: &str = "/run/systemd/private";
-                let stream = socket::connect(PATH, 0).map_err(|why| failed(why.of(PATH)))?;
-                Connection::direct(stream)
-            }
-            Scope::System => {
-                const PATH: &str = "/run/dbus/system_bus_socket";
-                let stream = socket::connect(PATH, 0)
-                    .map_err(|why| format!("the system bus {}", why.of(PATH)))?;
-                Connection::bus(stream, NAME)
-            }
-        };
-        Ok(Self { scope, connection: Mutex::new(Ok(connection.map_err(failed)?)) })
+        Ok(Self { scope, connection: Mutex::new(Ok(connect(host, scope)?)) })
     }
 
     /// A unit, as `systemctl show` has it: one that no file describes is `not-found`.
@@ -168,6 +148,31 @@ impl Manager {
             }
         })
     }
+}
+
+fn connect(host: &Host, scope: Scope) -> Result<Connection, String> {
+    const NAME: &str = "org.freedesktop.systemd1";
+    let failed = |why: String| format!("{} {why}", whose(host, scope));
+    let connection = match scope {
+        Scope::User => {
+            let path = user_socket(host.owner());
+            let stream =
+                socket::connect(&path, host.owner().uid).map_err(|why| failed(why.of(&path)))?;
+            Connection::direct(stream)
+        }
+        Scope::System if geteuid().is_root() => {
+            const PATH: &str = "/run/systemd/private";
+            let stream = socket::connect(PATH, 0).map_err(|why| failed(why.of(PATH)))?;
+            Connection::direct(stream)
+        }
+        Scope::System => {
+            const PATH: &str = "/run/dbus/system_bus_socket";
+            let stream = socket::connect(PATH, 0)
+                .map_err(|why| format!("the system bus {}", why.of(PATH)))?;
+            Connection::bus(stream, NAME)
+        }
+    };
+    connection.map_err(failed)
 }
 
 /// The user manager's own socket, which does not need a session bus.

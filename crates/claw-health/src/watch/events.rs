@@ -24,6 +24,8 @@ pub(super) enum Event {
     Unread,
     /// A look is made.
     Looked,
+    /// There was a crash, or there is something to remember of crashes.
+    Crashed,
     /// The time that was waited for.
     Time,
 }
@@ -49,7 +51,12 @@ impl Events {
     }
 
     /// Waits until something comes, or until it is that time since boot.
-    pub(super) fn wait(&self, until: Duration, looked: &PipeReader) -> Result<Event, Complaint> {
+    pub(super) fn wait(
+        &self,
+        until: Duration,
+        looked: &PipeReader,
+        crashed: Option<&PipeReader>,
+    ) -> Result<Event, Complaint> {
         let cannot = |error: Errno| Complaint::new(format!("cannot wait: {}", error.desc()));
         // 0 would never come.
         let until = Expiration::OneShot(TimeSpec::from(until.max(Duration::from_nanos(1))));
@@ -60,10 +67,11 @@ impl Events {
             PollFd::new(looked.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.timer.as_fd(), PollFlags::POLLIN),
         ];
-        if self.has_reader {
-            // Its end is told though it is not asked for.
-            fds.push(PollFd::new(stdout.as_fd(), PollFlags::empty()));
-        }
+        // The end of the reader is told though it is not asked for.
+        let reader = self.has_reader.then(|| PollFd::new(stdout.as_fd(), PollFlags::empty()));
+        let crashes = crashed.map(|crashed| PollFd::new(crashed.as_fd(), PollFlags::POLLIN));
+        let (reader_at, crashes_at) = (fds.len(), fds.len() + usize::from(reader.is_some()));
+        fds.extend(reader.into_iter().chain(crashes));
         match poll(&mut fds, PollTimeout::NONE) {
             Ok(_) => {}
             Err(Errno::EINTR) => return Ok(Event::Time),
@@ -73,8 +81,12 @@ impl Events {
         if came(0) {
             return Ok(Event::Stop);
         }
-        if came(3) {
+        if self.has_reader && came(reader_at) {
             return Ok(Event::Unread);
+        }
+        if let Some(mut crashed) = crashed.filter(|_| came(crashes_at)) {
+            let _ = crashed.read(&mut [0]);
+            return Ok(Event::Crashed);
         }
         if came(1) {
             // A byte for each look; at the end of the pipe there is none, nor a look.

@@ -5,6 +5,7 @@
 //! clock that counts a suspended box's time as well and that nobody sets; only records tell another.
 
 mod change;
+mod crashes;
 mod events;
 mod looking;
 mod metrics;
@@ -25,6 +26,7 @@ pub(crate) use change::Confirm;
 use crate::args::{Args, Format};
 use crate::groups;
 use crate::host::Host;
+use crashes::{Crashes, Told};
 use events::{Event, Events};
 use looking::{Looked, Looking, Order};
 use metrics::Metrics;
@@ -44,6 +46,13 @@ pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
         }
         _ => Report::Records(Box::new(Records::new(args, &host)?)),
     };
+    let crashes = match &report {
+        // Nothing happens in a tree.
+        Report::Records(records) if host.is_running() => {
+            Some(Crashes::start(args, &host, records.recall_crashes(&host))?)
+        }
+        _ => None,
+    };
     let events = Events::new(matches!(report, Report::Records(_)))?;
     let mut monitor = Monitor {
         schedule: Schedule::new(since_boot(), every, args.interval.iter().copied().collect()),
@@ -55,6 +64,7 @@ pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
         is_late: false,
         report,
         events,
+        crashes,
         host,
     };
     let watched = monitor.watch();
@@ -78,6 +88,7 @@ struct Monitor {
     overview: Overview,
     report: Report,
     events: Events,
+    crashes: Option<Crashes>,
     notify: Notify,
 }
 
@@ -96,11 +107,17 @@ impl Monitor {
                 self.begin(now)?;
             }
             self.live(now)?;
-            match self.events.wait(self.next(now), &self.looking.ready)? {
+            let crashed = self.crashes.as_ref().map(|crashes| &crashes.ready);
+            match self.events.wait(self.next(now), &self.looking.ready, crashed)? {
                 Event::Time => {}
                 Event::Looked => {
                     let looked = self.looking.take()?;
                     if !self.hear(looked)? {
+                        return Ok(Event::Unread);
+                    }
+                }
+                Event::Crashed => {
+                    if !self.crashed()? {
                         return Ok(Event::Unread);
                     }
                 }
@@ -132,7 +149,27 @@ impl Monitor {
         }
         self.schedule.keep(&looked.checks.iter().map(|check| check.name).collect(), now);
         self.notify.looked(&self.overview.status(took));
+        if let Some(crashes) = &mut self.crashes {
+            crashes.looked(&looked.planned);
+            if self.report.take_hung() {
+                crashes.hung();
+            }
+        }
         Ok(is_heard)
+    }
+
+    /// Tells of crashes; false where nobody listens any more.
+    fn crashed(&mut self) -> Result<bool, Complaint> {
+        let Some(crashes) = &self.crashes else { return Ok(true) };
+        match crashes.take() {
+            Some(told) => self.report.crashed(&told, &self.host),
+            None => {
+                // It ended, which it does only by itself where it has failed.
+                self.crashes = None;
+                complain("claw-health", "cannot watch for crashes any more: looks alone find them");
+                Ok(true)
+            }
+        }
     }
 
     /// Shows that it lives, as long as looks come to their end.
@@ -183,6 +220,21 @@ impl Report {
         match self {
             Self::Records(records) => records.live(overview, now),
             Self::Metrics(_) => Ok(()),
+        }
+    }
+
+    fn crashed(&mut self, told: &Told, host: &Host) -> Result<bool, Complaint> {
+        match self {
+            Self::Records(records) => records.crashed(told, host),
+            Self::Metrics(_) => Ok(true),
+        }
+    }
+
+    /// Was it just told that the gateway hangs?
+    fn take_hung(&mut self) -> bool {
+        match self {
+            Self::Records(records) => std::mem::take(&mut records.is_hung),
+            Self::Metrics(_) => false,
         }
     }
 

@@ -19,9 +19,14 @@ pub(super) struct Moment {
 impl Moment {
     /// Now.
     pub(super) fn now() -> Self {
-        let wall = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
         let boot = u64::try_from(since_boot().as_millis()).ok();
-        Self { wall: i64::try_from(wall).unwrap_or(i64::MAX), boot }
+        Self { boot, ..Self::of(OffsetDateTime::now_utc()) }
+    }
+
+    /// A moment that the clock on the wall told.
+    pub(super) fn of(time: OffsetDateTime) -> Self {
+        let wall = time.unix_timestamp_nanos() / 1_000_000;
+        Self { wall: i64::try_from(wall).unwrap_or(i64::MAX), boot: None }
     }
 
     /// The time since an earlier moment, whatever was done to the clock on the wall within one boot.

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use claw_record::{Complaint, Format as Shape, Output, Source};
+use claw_record::{Complaint, Format as Shape, Output, Record, Source, Status, complain};
+use serde_json::Value;
 
 use super::change::{Change, Confirm, Heard, Memory};
+use super::crashes::{self, Told};
 use super::looking::Looked;
 use super::overview::Overview;
 use super::state::Store;
@@ -28,6 +30,8 @@ pub(super) struct Records {
     memory: Memory,
     /// Did it hear a look? Before that it knows no more than the last monitor kept.
     has_looked: bool,
+    /// Did the last look find that the gateway hangs, and is that a change?
+    pub(super) is_hung: bool,
     store: Store,
 }
 
@@ -50,6 +54,7 @@ impl Records {
             heartbeat: args.heartbeat.0,
             next_heartbeat: None,
             has_looked: false,
+            is_hung: false,
             output,
             memory,
             store,
@@ -81,6 +86,7 @@ impl Records {
             } else {
                 None
             };
+            self.is_hung |= change.is_some() && is_hung(check, finding);
             if self.every || change.is_some() {
                 self.write(finding, change)?;
             }
@@ -107,6 +113,28 @@ impl Records {
         let due = |name: &&&str| !looked.resting.contains(**name);
         let looked_at: BTreeSet<_> = planned.iter().filter(due).copied().collect();
         self.memory.end_look(&looked_at, &planned, heard, self.confirm, looked.at)
+    }
+
+    /// What the last monitor kept of crashes; nothing where nothing is kept.
+    pub(super) fn recall_crashes(&self, host: &Host) -> Option<Value> {
+        host.recall(crashes::NAME).filter(|_| self.store.keeps())
+    }
+
+    /// Writes what crashed, and keeps that it is told; false where nobody reads any more.
+    pub(super) fn crashed(&mut self, told: &Told, host: &Host) -> Result<bool, Complaint> {
+        for crash in &told.crashes {
+            let record = crash.record(&self.source);
+            self.output.record(&Record { event: "crash".to_owned(), ..record })?;
+        }
+        if self.output.is_closed() {
+            return Ok(false);
+        }
+        if self.store.keeps()
+            && let Err(why) = host.remember(crashes::NAME, &told.memory)
+        {
+            complain("claw-health", &format!("{why}; the next monitor may tell a crash twice"));
+        }
+        Ok(true)
     }
 
     /// Writes that the monitor lives, when that is due.
@@ -171,3 +199,9 @@ impl Records {
 
 /// What is not there to be looked at is looked for at every look.
 const ABSENT: &str = "absent";
+
+/// Is it the gateway, which lives and does not answer?
+fn is_hung(check: &str, finding: &Finding) -> bool {
+    let state = finding.data.get("state").and_then(Value::as_str);
+    check == "gateway" && finding.status == Status::Fail && state == Some("hung")
+}

@@ -86,6 +86,11 @@ impl Store {
         Ok(Some(if kept.asked == self.asked { memory } else { memory.of_another() }))
     }
 
+    /// Is anything kept?
+    pub(super) fn keeps(&self) -> bool {
+        self.lock.is_some()
+    }
+
     /// Keeps what is remembered now. That it cannot is said once, until it can again.
     pub(super) fn save(&mut self, memory: &mut Memory) {
         if self.lock.is_none() {

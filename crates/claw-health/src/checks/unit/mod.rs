@@ -46,7 +46,7 @@ pub(super) const CHECK: Check = Check {
 
 fn run(look: &Look) -> Found {
     if !look.operand.is_empty() {
-        let (scope, name) = asked(look)?;
+        let (scope, name) = named(&look.host, &look.operand)?;
         return Ok(vec![look_at(look, scope, &name)]);
     }
     let host = &look.host;
@@ -73,28 +73,28 @@ fn run(look: &Look) -> Found {
     Ok(found.chain(unknown).collect())
 }
 
-/// The unit that the operand names, and the manager that has it.
-fn asked(look: &Look) -> Result<(Scope, String), String> {
+/// The unit that an operand names, and the manager that has it.
+pub(crate) fn named(host: &Host, operand: &str) -> Result<(Scope, String), String> {
     let with_kind = |name: &str| match name.contains('.') {
         true => name.to_owned(),
         false => format!("{name}.service"),
     };
-    if let Some(name) = look.operand.strip_prefix("user/") {
+    if let Some(name) = operand.strip_prefix("user/") {
         return Ok((Scope::User, with_kind(name)));
     }
-    if let Some(name) = look.operand.strip_prefix("system/") {
+    if let Some(name) = operand.strip_prefix("system/") {
         return Ok((Scope::System, with_kind(name)));
     }
-    let name = with_kind(&look.operand);
+    let name = with_kind(operand);
     let mut scopes = [Scope::User, Scope::System];
     if geteuid().is_root() {
         scopes.reverse();
     }
     for scope in scopes {
-        if scope == Scope::User && !user_manager_runs(&look.host) {
+        if scope == Scope::User && !user_manager_runs(host) {
             continue;
         }
-        if look.host.manager(scope)?.unit(&name)?.load_state != "not-found" {
+        if host.manager(scope)?.unit(&name)?.load_state != "not-found" {
             return Ok((scope, name));
         }
     }

@@ -7,9 +7,11 @@
 mod wire;
 
 use std::io::{self, BufReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wire::{Answer, FIXED_BYTES, extent, message};
 pub(crate) use wire::{Argument, Method, Value};
 
@@ -22,6 +24,17 @@ const LINE_LIMIT_BYTES: usize = 16 * 1024;
 
 const METHOD_RETURN: u8 = 2;
 const ERROR: u8 = 3;
+const SIGNAL: u8 = 4;
+
+/// Something that the other end tells without being asked.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    /// The object that it is of.
+    pub(crate) path: String,
+    pub(crate) name: String,
+    pub(crate) body: Vec<Value>,
+}
+
 /// Why a call gave no answer.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Failure {
@@ -38,6 +51,12 @@ pub(crate) struct Connection {
     serial: u32,
     /// Whom to address; nobody where the other end is the service itself and not a bus.
     service: Option<&'static str>,
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.get_ref().as_fd()
+    }
 }
 
 impl Connection {
@@ -93,6 +112,41 @@ impl Connection {
                 }
                 _ => continue,
             };
+        }
+    }
+
+    /// Has the signals of this interface below this object sent from now on; the service itself sends
+    /// them to whoever is connected to it straight.
+    pub(crate) fn listen(&mut self, interface: &str, below: &str) -> Result<(), Failure> {
+        let Some(service) = self.service else { return Ok(()) };
+        let rule = format!(
+            "type='signal',sender='{service}',interface='{interface}',path_namespace='{below}'"
+        );
+        let add = Method {
+            path: "/org/freedesktop/DBus",
+            interface: "org.freedesktop.DBus",
+            name: "AddMatch",
+        };
+        self.service = Some("org.freedesktop.DBus");
+        let added = self.call(&add, &[Argument::Text(&rule)]);
+        self.service = Some(service);
+        added.map(drop)
+    }
+
+    /// The next signal that has come by now, if any; whatever else came is passed over.
+    pub(crate) fn signal(&mut self) -> Result<Option<Signal>, String> {
+        loop {
+            if self.stream.buffer().is_empty() {
+                let mut fds = [PollFd::new(self.stream.get_ref().as_fd(), PollFlags::POLLIN)];
+                // Interrupted, it has not come yet.
+                if poll(&mut fds, PollTimeout::ZERO).unwrap_or(0) == 0 {
+                    return Ok(None);
+                }
+            }
+            let Answer { kind, path, member, body, .. } = self.receive(Instant::now() + TIMEOUT)?;
+            if kind == SIGNAL {
+                return Ok(Some(Signal { path, name: member, body }));
+            }
         }
     }
 

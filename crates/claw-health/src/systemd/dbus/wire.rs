@@ -130,6 +130,9 @@ pub(super) struct Answer {
     pub(super) kind: u8,
     pub(super) reply_to: Option<u32>,
     pub(super) error: String,
+    /// The object that a signal is of, and its name.
+    pub(super) path: String,
+    pub(super) member: String,
     pub(super) body: Vec<Value>,
 }
 
@@ -152,11 +155,19 @@ impl Answer {
     pub(super) fn parse(bytes: &[u8], body_at: usize) -> Result<Self, String> {
         let mut reader = Reader { bytes: &bytes[..body_at], at: 12 };
         let fields = reader.value(&mut "a(yv)", 0)?;
-        let mut answer =
-            Self { kind: bytes[1], reply_to: None, error: String::new(), body: Vec::new() };
+        let mut answer = Self {
+            kind: bytes[1],
+            reply_to: None,
+            error: String::new(),
+            path: String::new(),
+            member: String::new(),
+            body: Vec::new(),
+        };
         let mut signature = "";
         for field in fields.list() {
             match field.list() {
+                [Value::Unsigned(1), Value::Text(path)] => answer.path.clone_from(path),
+                [Value::Unsigned(3), Value::Text(member)] => answer.member.clone_from(member),
                 [Value::Unsigned(4), Value::Text(name)] => answer.error.clone_from(name),
                 [Value::Unsigned(5), Value::Unsigned(serial)] => {
                     answer.reply_to = u32::try_from(*serial).ok();

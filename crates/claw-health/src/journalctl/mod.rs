@@ -3,10 +3,13 @@
 //! Only entries that the manager itself wrote count, by the fields that the journal adds and nobody
 //! can write. To a user's manager that means: whatever runs as that user can write them as well.
 
+pub(crate) mod follow;
+
 use std::process::Command;
 use std::time::Instant;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::child::{self, Ended, NotEnded};
@@ -22,15 +25,17 @@ pub(crate) struct Journal<'a> {
 }
 
 /// Something that the manager noted of the unit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Entry {
+    #[serde(with = "time::serde::timestamp::microseconds")]
     pub(crate) at: OffsetDateTime,
     /// The start of the unit that it belongs to.
     pub(crate) invocation: String,
     pub(crate) event: Event,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Event {
     Started,
     /// Somebody asked for its end.
@@ -43,8 +48,21 @@ pub(crate) enum Event {
         code: String,
         status: i64,
     },
+    /// A process that only prepares it ended so.
+    HelperEnded {
+        code: String,
+        status: i64,
+    },
+    /// It did not feed its watchdog, and is killed for that.
+    WatchdogTimeout,
+    /// It is over, and all is well.
+    Succeeded,
     /// It failed, and with what result: `signal`, `watchdog` …
     Failed(String),
+    /// The manager starts it anew by itself, for the so-many-th time.
+    Restarting(u64),
+    /// It was to be started too often, and is not any more.
+    StartLimit,
 }
 
 /// What is asked for, by the ids of sd-messages(3).
@@ -52,6 +70,8 @@ const STARTED: &str = "39f53479d3a045ac8e11786248231fbf";
 const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";
 const OUT_OF_MEMORY: &str = "fe6faa94e7774663a0da52717891d8ef";
 const ENDED: &str = "98e322203f7a4ed290d09fe03c09fe15";
+const SUCCEEDED: &str = "7ad2d189f7e94e70a38c781354912448";
+const RESTARTING: &str = "5eb03494b6584870a536b337290809b3";
 const FAILED: &str = "d9b373ed55a64feb8242e02dbe79a49c";
 
 impl Journal<'_> {
@@ -86,7 +106,7 @@ impl Journal<'_> {
         // From the oldest on, until nobody reads on: versions before 254 cannot count from there.
         let mut command = Command::new("sh");
         command.args(["-c", r#"journalctl "$@" | head -n 1"#, "journalctl"]);
-        let text = self.run(command.args(OPTIONS).arg(self.writer()))?;
+        let text = run(command.args(OPTIONS).arg(self.writer()), self.deadline)?;
         Ok(text.lines().find_map(|line| serde_json::from_str::<Line>(line).ok()?.at()))
     }
 
@@ -97,28 +117,33 @@ impl Journal<'_> {
         };
         let mut command = Command::new("journalctl");
         command.args(OPTIONS).args(["--reverse", lines, &unit, &self.writer()]).args(matches);
-        Ok(parse(&self.run(&mut command)?))
+        Ok(parse(&run(&mut command, self.deadline)?))
     }
 
-    /// Who wrote the entries.
     fn writer(&self) -> String {
-        match self.scope {
-            Scope::System => "_PID=1".to_owned(),
-            Scope::User => format!("_UID={}", self.uid),
-        }
+        writer(self.scope, self.uid)
     }
+}
 
-    fn run(&self, command: &mut Command) -> Result<String, String> {
-        command.env_clear().env("LC_ALL", "C");
-        command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
-        let ended = child::run(command, self.deadline).map_err(|why| match why {
-            NotEnded::NotStarted(error) => format!("cannot run 'journalctl': {error}"),
-            NotEnded::Late => "'journalctl' did not end in time".to_owned(),
-        })?;
-        match complaint(&ended) {
-            Some(why) => Err(format!("'journalctl' failed: {why}")),
-            None => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
-        }
+/// Who writes what the manager notes.
+fn writer(scope: Scope, uid: u32) -> String {
+    match scope {
+        Scope::System => "_PID=1".to_owned(),
+        Scope::User => format!("_UID={uid}"),
+    }
+}
+
+/// Runs journalctl, and gives what it wrote.
+fn run(command: &mut Command, deadline: Instant) -> Result<String, String> {
+    command.env_clear().env("LC_ALL", "C");
+    command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+    let ended = child::run(command, deadline).map_err(|why| match why {
+        NotEnded::NotStarted(error) => format!("cannot run 'journalctl': {error}"),
+        NotEnded::Late => "'journalctl' did not end in time".to_owned(),
+    })?;
+    match complaint(&ended) {
+        Some(why) => Err(format!("'journalctl' failed: {why}")),
+        None => Ok(String::from_utf8_lossy(&ended.stdout).into_owned()),
     }
 }
 
@@ -159,6 +184,11 @@ struct Line {
     invocation: Option<String>,
     #[serde(rename = "USER_INVOCATION_ID")]
     user_invocation: Option<String>,
+    #[serde(rename = "N_RESTARTS")]
+    restarts: Option<String>,
+    /// Text, or bytes, or nothing where it is too large.
+    #[serde(rename = "MESSAGE", default)]
+    message: Value,
 }
 
 impl Line {
@@ -168,34 +198,50 @@ impl Line {
     }
 
     fn event(&self) -> Option<Event> {
-        Some(match self.id.as_deref()? {
+        let Some(id) = self.id.as_deref() else { return self.said() };
+        Some(match id {
             STARTED => Event::Started,
             STOPPING => Event::Stopping,
+            SUCCEEDED => Event::Succeeded,
             OUT_OF_MEMORY => Event::OutOfMemory,
             FAILED => Event::Failed(self.result.clone()?),
-            // That of a process which only prepares or ends it is none of its own.
-            ENDED if self.command.as_deref().is_none_or(|command| command == "ExecStart") => {
-                Event::Ended {
-                    code: self.code.clone()?,
-                    status: self.status.as_ref()?.parse().ok()?,
+            RESTARTING => Event::Restarting(self.restarts.as_ref()?.parse().ok()?),
+            ENDED => {
+                let (code, status) = (self.code.clone()?, self.status.as_ref()?.parse().ok()?);
+                // That of a process which only prepares or ends it is none of its own.
+                match self.command.as_deref() {
+                    None | Some("ExecStart") => Event::Ended { code, status },
+                    Some(_) => Event::HelperEnded { code, status },
                 }
             }
             _ => return None,
         })
     }
+
+    /// What has no id of its own, only words: `NAME: WORDS`.
+    fn said(&self) -> Option<Event> {
+        let (_, words) = self.message.as_str()?.split_once(": ")?;
+        if words.starts_with("Start request repeated too quickly") {
+            Some(Event::StartLimit)
+        } else if words.starts_with("Watchdog timeout") {
+            Some(Event::WatchdogTimeout)
+        } else {
+            None
+        }
+    }
+
+    fn entry(self) -> Option<Entry> {
+        let (at, event) = (self.at()?, self.event()?);
+        // It becomes a match again, which must be what it looks like.
+        let is_id = |id: &String| id.chars().all(|c| c.is_ascii_hexdigit());
+        let invocation = self.user_invocation.or(self.invocation).filter(is_id);
+        Some(Entry { at, invocation: invocation.unwrap_or_default(), event })
+    }
 }
 
 /// One entry a line; what is none, or of another kind, is passed over.
 pub(crate) fn parse(text: &str) -> Vec<Entry> {
-    let entry = |line: &str| {
-        let line: Line = serde_json::from_str(line).ok()?;
-        let (at, event) = (line.at()?, line.event()?);
-        // It becomes a match again, which must be what it looks like.
-        let is_id = |id: &String| id.chars().all(|c| c.is_ascii_hexdigit());
-        let invocation = line.user_invocation.or(line.invocation).filter(is_id);
-        Some(Entry { at, invocation: invocation.unwrap_or_default(), event })
-    };
-    text.lines().filter_map(entry).collect()
+    text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()?.entry()).collect()
 }
 
 #[cfg(test)]
@@ -207,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_a_manager_noted_is_read() {
-        let entries = parse(include_str!("../fixtures/openclaw/journal-crash.jsonl"));
+        let entries = parse(include_str!("../../fixtures/openclaw/journal-crash.jsonl"));
         let told: Vec<_> =
             entries.iter().take(4).map(|entry| (&entry.invocation[..4], &entry.event)).collect();
         let ended = |code: &str, status| Event::Ended { code: code.to_owned(), status };
@@ -234,7 +280,8 @@ mod tests {
             // A field that was written twice is an array, one that is too large null.
             r#"{"__REALTIME_TIMESTAMP":"1","MESSAGE_ID":["39f53479d3a045ac8e11786248231fbf","x"]}"#,
             r#"{"__REALTIME_TIMESTAMP":"1","MESSAGE_ID":"98e322203f7a4ed290d09fe03c09fe15","EXIT_CODE":null}"#,
-            r#"{"__REALTIME_TIMESTAMP":"1","MESSAGE_ID":"98e322203f7a4ed290d09fe03c09fe15","EXIT_CODE":"exited","EXIT_STATUS":"1","COMMAND":"ExecStartPre"}"#,
+            r#"{"__REALTIME_TIMESTAMP":"1","MESSAGE":"x.service: Something else."}"#,
+            r#"{"__REALTIME_TIMESTAMP":"1","MESSAGE":"Watchdog timeout"}"#,
         ] {
             assert_eq!(parse(line), [], "{line}");
         }

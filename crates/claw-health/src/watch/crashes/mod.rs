@@ -1,0 +1,105 @@
+//! Crashes, told as they happen and each of them once.
+//!
+//! A signal of the manager tells the moment, its journal tells what it was. The journal is read on
+//! from where it was read to, which is kept: so what fell between two monitors, or was not signalled,
+//! is found by the next reading. Where the journal is silent, what the signal said is told.
+
+mod changed;
+mod evidence;
+mod incident;
+mod living;
+mod track;
+mod watcher;
+
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use claw_record::Complaint;
+use serde_json::Value;
+
+use crate::args::Args;
+use crate::finding::Finding;
+use crate::host::Host;
+use crate::target::Target;
+use watcher::Watcher;
+
+/// The name of what is remembered.
+pub(super) const NAME: &str = "crashes";
+
+/// What the watcher of crashes is told.
+#[derive(Debug)]
+enum Poke {
+    /// A look is made, at these things.
+    Looked(Vec<Target>),
+    /// The gateway hangs.
+    Hung,
+}
+
+/// What the watcher of crashes tells.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) crashes: Vec<Finding>,
+    /// What is to be remembered once they are told.
+    pub(super) memory: Value,
+}
+
+/// The thread that watches for crashes.
+#[derive(Debug)]
+pub(super) struct Crashes {
+    pokes: Sender<Poke>,
+    bell: PipeWriter,
+    told: Receiver<Told>,
+    /// Holds a byte for each thing that it tells.
+    pub(super) ready: PipeReader,
+}
+
+impl Crashes {
+    /// Starts the thread, which goes on where that memory ends.
+    pub(super) fn start(
+        args: &Args,
+        host: &Host,
+        memory: Option<Value>,
+    ) -> Result<Self, Complaint> {
+        let cannot = |error: io::Error| Complaint::new(format!("cannot watch: {error}"));
+        const STACK_BYTES: usize = 512 * 1024;
+        let (poked, bell) = io::pipe().map_err(cannot)?;
+        let (ready, mut rung) = io::pipe().map_err(cannot)?;
+        let (pokes, to_hear) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        let (args, host) = (args.clone(), host.anew());
+        let watch = move || {
+            let Some(mut watcher) = Watcher::new(&args, host, memory) else { return };
+            while let Some(told) = watcher.next(&to_hear, &poked) {
+                if tell.send(told).is_err() || rung.write_all(b".").is_err() {
+                    return;
+                }
+            }
+        };
+        let builder = thread::Builder::new().name("crashes".to_owned()).stack_size(STACK_BYTES);
+        builder.spawn(watch).map_err(cannot)?;
+        Ok(Self { pokes, bell, told, ready })
+    }
+
+    /// A look was made at these things.
+    pub(super) fn looked(&mut self, planned: &[Target]) {
+        self.poke(Poke::Looked(planned.to_vec()));
+    }
+
+    /// The gateway was told to hang.
+    pub(super) fn hung(&mut self) {
+        self.poke(Poke::Hung);
+    }
+
+    fn poke(&mut self, poke: Poke) {
+        // Where the thread has ended there is nobody to be told, and looks go on.
+        if self.pokes.send(poke).is_ok() {
+            let _ = self.bell.write_all(b".");
+        }
+    }
+
+    /// What it told, if anything.
+    pub(super) fn take(&self) -> Option<Told> {
+        self.told.try_recv().ok()
+    }
+}

@@ -1,0 +1,464 @@
+//! The thread that waits for signals, reads the journal on, and finds out what a crash was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{PipeReader, Read};
+use std::os::fd::AsFd;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use claw_record::complain;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::changed::Snapshot;
+use super::incident::Incident;
+use super::living::{Death, Living};
+use super::track::{Seen, Track};
+use super::{Poke, Told, evidence};
+use crate::args::Args;
+use crate::checks::unit::{gateway_scope, named};
+use crate::crash::{Cause, bundle};
+use crate::finding::Finding;
+use crate::host::Host;
+use crate::journalctl::follow::{self, Place, Unit};
+use crate::plan::plan;
+use crate::remedy::{journal_around, quoted, systemctl};
+use crate::systemd::Scope;
+use crate::systemd::listener::Listener;
+use crate::target::Target;
+use crate::watch::moment::{Moment, since_boot};
+
+/// After a signal the journal is read at once, and then until it has what was signalled.
+const READ_AFTER_MS: [u64; 6] = [0, 4, 20, 80, 300, 1000];
+/// How often a manager that is away is called.
+const CALL_EVERY: Duration = Duration::from_secs(1);
+/// How long one reading of the journal may take.
+const READING: Duration = Duration::from_secs(5);
+/// A gateway that has been up for so long is well.
+const WELL: Duration = Duration::from_secs(90);
+
+/// What is remembered from one monitor to the next.
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    version: u64,
+    /// How far the journal was read, and until when.
+    place: Place,
+    read_at: i64,
+    tracks: BTreeMap<String, Track>,
+    /// How the box was when its gateway was last well.
+    #[serde(default)]
+    well: Option<Snapshot>,
+}
+
+/// What this version writes, and the latest that it reads.
+const VERSION: u64 = 1;
+
+/// Watches some units for crashes.
+pub(super) struct Watcher {
+    host: Host,
+    units: Vec<Unit>,
+    /// Units that were named without their manager.
+    named: BTreeMap<String, Unit>,
+    memory: Memory,
+    is_changed: bool,
+    listeners: [Option<Listener>; 2],
+    next_call: Duration,
+    living: Living,
+    deaths: Vec<Death>,
+    /// When the journal is to be read.
+    readings: BTreeSet<Duration>,
+    /// What hindered the last reading.
+    trouble: Option<String>,
+    last_crash: Option<Duration>,
+    /// Crashes that were found out, to be told.
+    found: Vec<Finding>,
+}
+
+impl Watcher {
+    /// One that goes on where that memory ends; nothing where there is nothing to watch at all.
+    pub(super) fn new(args: &Args, host: Host, memory: Option<Value>) -> Option<Self> {
+        let memory = memory.and_then(|value| match serde_json::from_value::<Memory>(value) {
+            Ok(memory) if memory.version <= VERSION => Some(memory),
+            _ => {
+                say("cannot use what was remembered of crashes; it is begun anew");
+                None
+            }
+        });
+        let now = OffsetDateTime::now_utc();
+        let is_new = memory.is_none();
+        let memory = memory.unwrap_or_else(|| Memory {
+            version: VERSION,
+            place: follow::end(Instant::now() + READING).unwrap_or(Place::Time(micros(now))),
+            read_at: micros(now),
+            tracks: BTreeMap::new(),
+            well: None,
+        });
+        let mut watcher = Self {
+            units: Vec::new(),
+            named: BTreeMap::new(),
+            memory,
+            is_changed: is_new,
+            listeners: [None, None],
+            next_call: Duration::ZERO,
+            living: Living::default(),
+            deaths: Vec::new(),
+            readings: BTreeSet::new(),
+            trouble: None,
+            last_crash: None,
+            found: Vec::new(),
+            host,
+        };
+        // A plan that cannot be made is the first look's to complain of.
+        let planned = plan(args, &watcher.host).ok()?.targets;
+        watcher.watch(&planned);
+        Some(watcher)
+    }
+
+    /// Waits until there is something to tell; nothing once nobody listens any more.
+    pub(super) fn next(&mut self, pokes: &Receiver<Poke>, poked: &PipeReader) -> Option<Told> {
+        loop {
+            self.call();
+            self.read_on();
+            self.find_out();
+            if self.is_changed || !self.found.is_empty() {
+                self.is_changed = false;
+                let memory = serde_json::to_value(&self.memory).unwrap_or_default();
+                return Some(Told { crashes: std::mem::take(&mut self.found), memory });
+            }
+            if self.wait(poked) {
+                loop {
+                    match pokes.try_recv() {
+                        Ok(Poke::Looked(planned)) => self.looked(&planned),
+                        Ok(Poke::Hung) => self.hung(),
+                        Err(TryRecvError::Empty) => break,
+                        Err(TryRecvError::Disconnected) => return None,
+                    }
+                }
+            }
+            self.listen();
+        }
+    }
+
+    /// Waits for a signal, a poke, or the time; tells whether somebody poked.
+    fn wait(&self, poked: &PipeReader) -> bool {
+        let now = since_boot();
+        let tracks = self.memory.tracks.values().filter_map(|track| track.next(now));
+        let calls = self.is_missing().then_some(self.next_call);
+        let next = self.readings.first().copied().into_iter().chain(tracks).chain(calls).min();
+        let timeout = next.map_or(PollTimeout::NONE, |next| {
+            let left = next.saturating_sub(now) + Duration::from_millis(1);
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        });
+        let mut fds = vec![PollFd::new(poked.as_fd(), PollFlags::POLLIN)];
+        let listeners = self.listeners.iter().flatten();
+        fds.extend(listeners.map(|listener| PollFd::new(listener.as_fd(), PollFlags::POLLIN)));
+        // Interrupted, it is waited once more.
+        let _ = poll(&mut fds, timeout);
+        let is_poked = fds[0].any().unwrap_or_default();
+        if is_poked {
+            let mut poked = poked;
+            let _ = poked.read(&mut [0; 64]);
+        }
+        is_poked
+    }
+
+    /// A look was made at these things: they are what is watched from now on.
+    fn looked(&mut self, planned: &[Target]) {
+        self.host = self.host.anew();
+        self.watch(planned);
+        self.readings.insert(since_boot());
+        self.is_changed |= self.take_snapshot();
+    }
+
+    fn watch(&mut self, planned: &[Target]) {
+        let mut units = BTreeSet::new();
+        for target in planned {
+            match (target.check.name, target.operand.as_str()) {
+                ("unit", "") | ("gateway", _) if self.host.has_openclaw() => {
+                    units.insert(self.gateway());
+                }
+                ("unit", "") => {}
+                ("unit", operand) => units.extend(self.named(operand)),
+                _ => {}
+            }
+        }
+        let before = std::mem::replace(&mut self.units, units.iter().cloned().collect());
+        for unit in units.iter().filter(|unit| !before.contains(unit)) {
+            self.begin(unit);
+        }
+        for (scope, listener) in [Scope::System, Scope::User].iter().zip(&mut self.listeners) {
+            if !self.units.iter().any(|(of, _)| of == scope) {
+                *listener = None;
+            }
+        }
+    }
+
+    /// A unit whose manager was not said is that which has it now.
+    fn named(&mut self, operand: &str) -> Option<Unit> {
+        if let Some(unit) = self.named.get(operand) {
+            return Some(unit.clone());
+        }
+        let unit = named(&self.host, operand).ok()?;
+        self.named.insert(operand.to_owned(), unit.clone());
+        Some(unit)
+    }
+
+    fn gateway(&self) -> Unit {
+        (gateway_scope(&self.host), self.host.gateway_unit.clone())
+    }
+
+    /// A unit is watched from now on.
+    fn begin(&mut self, unit: &Unit) {
+        let track = self.memory.tracks.entry(name(unit)).or_default();
+        self.next_call = Duration::ZERO;
+        self.readings.insert(since_boot());
+        // What its manager does not say now it signals later.
+        let Ok(manager) = self.host.manager(unit.0) else { return };
+        if let Ok(now) = manager.unit(&unit.1) {
+            track.begin(now.restarts);
+            self.living.begin(unit, &now.invocation_id, now.main_pid);
+        }
+    }
+
+    /// Is a manager away that is to tell?
+    fn is_missing(&self) -> bool {
+        let scopes = [Scope::System, Scope::User];
+        scopes.iter().zip(&self.listeners).any(|(scope, listener)| {
+            listener.is_none() && self.units.iter().any(|(of, _)| of == scope)
+        })
+    }
+
+    /// Calls the managers that are away.
+    fn call(&mut self) {
+        let now = since_boot();
+        if self.next_call > now || !self.is_missing() {
+            return;
+        }
+        self.next_call = now + CALL_EVERY;
+        for scope in [Scope::System, Scope::User] {
+            let is_wanted = self.units.iter().any(|(of, _)| *of == scope);
+            if is_wanted && self.listeners[scope as usize].is_none() {
+                self.listeners[scope as usize] = Listener::connect(&self.host, scope).ok();
+                // What it did not signal meanwhile it has noted.
+                if self.listeners[scope as usize].is_some() {
+                    self.readings.insert(now);
+                }
+            }
+        }
+    }
+
+    /// Hears what the managers signalled.
+    fn listen(&mut self) {
+        let now = since_boot();
+        for scope in [Scope::System, Scope::User] {
+            let units: Vec<_> = self.units.iter().filter(|(of, _)| *of == scope).cloned().collect();
+            let names: Vec<_> = units.iter().map(|(_, name)| name.as_str()).collect();
+            let Some(listener) = &mut self.listeners[scope as usize] else { continue };
+            match listener.heard(&names) {
+                Ok(changes) => {
+                    for (number, change) in changes {
+                        let death = self.living.hear(&units[number], &change, now);
+                        if death.is_some() || change.active_state.as_deref() == Some("failed") {
+                            let times =
+                                READ_AFTER_MS.map(|after| now + Duration::from_millis(after));
+                            self.readings.extend(times);
+                        }
+                        self.deaths.extend(death);
+                    }
+                }
+                Err(_) => {
+                    self.listeners[scope as usize] = None;
+                    self.next_call = now;
+                }
+            }
+        }
+    }
+
+    /// Reads the journal on, if it is time to.
+    fn read_on(&mut self) {
+        let now = since_boot();
+        let due: Vec<_> = self.readings.iter().copied().take_while(|at| *at <= now).collect();
+        due.iter().for_each(|at| _ = self.readings.remove(at));
+        if due.is_empty() || self.units.is_empty() {
+            return;
+        }
+        match self.read() {
+            Ok(()) => self.trouble = None,
+            Err(why) => {
+                if self.trouble.as_ref() != Some(&why) {
+                    say(&format!("{why}; of crashes only what is signalled is known"));
+                }
+                self.trouble = Some(why);
+            }
+        }
+        self.settle(now);
+        if self.deaths.is_empty() {
+            // All that was signalled is noted: there is nothing to wait for.
+            self.readings.retain(|at| *at <= now);
+        }
+    }
+
+    fn read(&mut self) -> Result<(), String> {
+        /// An agent may write what looks like a manager's entries as fast as they are read.
+        const MOST_PARTS: usize = 100;
+        let uid = self.host.owner().uid;
+        for _ in 0..MOST_PARTS {
+            let deadline = Instant::now() + READING;
+            let part = match follow::next(&self.units, uid, &self.memory.place, deadline) {
+                // The journal that it is a place of is gone.
+                Err(why) if why.contains("seek to cursor") => {
+                    self.memory.place = Place::Time(self.memory.read_at);
+                    follow::next(&self.units, uid, &self.memory.place, deadline)?
+                }
+                part => part?,
+            };
+            let Some(place) = part.place else { return Ok(()) };
+            self.memory.place = place;
+            self.is_changed = true;
+            let heard = since_boot();
+            for (unit, entry) in part.entries {
+                self.memory.read_at = self.memory.read_at.max(micros(entry.at));
+                self.memory.tracks.entry(name(&unit)).or_default().hear(entry, heard);
+            }
+        }
+        Ok(())
+    }
+
+    /// Deaths that the journal knows are no longer waited for; those that it never hears of are told
+    /// by what was signalled.
+    fn settle(&mut self, now: Duration) {
+        let longest = Duration::from_millis(READ_AFTER_MS[READ_AFTER_MS.len() - 1]);
+        for death in std::mem::take(&mut self.deaths) {
+            let track = self.memory.tracks.entry(name(&death.unit)).or_default();
+            if track.knows(&death.invocation) {
+                continue;
+            }
+            if now < death.since + longest {
+                self.deaths.push(death);
+                continue;
+            }
+            death.entries().into_iter().for_each(|entry| track.hear(entry, now));
+            self.is_changed = true;
+        }
+    }
+
+    /// Finds out about the crashes that are not told yet.
+    fn find_out(&mut self) {
+        let now = since_boot();
+        for unit in self.units.clone() {
+            let track = self.memory.tracks.entry(name(&unit)).or_default();
+            for seen in track.take(now) {
+                self.last_crash = Some(now);
+                let finding = self.incident(&unit, seen).finding();
+                self.found.push(finding);
+            }
+        }
+    }
+
+    /// The gateway hangs, which no manager notes.
+    fn hung(&mut self) {
+        let unit = self.gateway();
+        let Ok(manager) = self.host.manager(unit.0) else { return };
+        let Ok(now) = manager.unit(&unit.1) else { return };
+        if now.main_pid == 0 {
+            return;
+        }
+        self.living.begin(&unit, &now.invocation_id, now.main_pid);
+        let seen = Seen {
+            at: OffsetDateTime::now_utc(),
+            invocation: now.invocation_id,
+            cause: Cause::Hang,
+            end: None,
+            result: None,
+            restarts: Some(now.restarts),
+        };
+        if self.memory.tracks.entry(name(&unit)).or_default().tell(&seen) {
+            let finding = self.incident(&unit, seen).finding();
+            self.found.push(finding);
+        }
+    }
+
+    fn incident(&self, unit: &Unit, seen: Seen) -> Incident {
+        let (host, (scope, unit_name)) = (&self.host, unit);
+        let is_gateway = *unit == self.gateway();
+        let pid = self.living.pid(&seen.invocation);
+        let output = if seen.invocation.is_empty() {
+            Ok(Vec::new())
+        } else {
+            follow::output(unit, &seen.invocation, Instant::now() + READING)
+        };
+        let bundle = match &seen.end {
+            Some(end) if is_gateway => bundle::of(host, end, pid),
+            _ => Ok(None),
+        };
+        let (bundle, evidence) = match bundle {
+            Ok(Some(bundle)) => {
+                let (bundle, evidence) = evidence::secure(host, bundle);
+                (Some(bundle), Some(evidence))
+            }
+            Ok(None) => (None, None),
+            Err(why) => (None, Some(Err(why))),
+        };
+        let at = Moment::of(seen.at).rfc3339();
+        let changes = self.memory.well.as_ref().filter(|_| is_gateway);
+        let changes = changes.map(|well| well.changes(&Snapshot::now(host, at.clone())));
+        let mut remedy = journal_around(host, *scope, unit_name, seen.at);
+        if let Some(Ok(path)) = &evidence {
+            remedy = format!("{remedy}; and see {}", quoted(path));
+        }
+        if seen.cause == Cause::StartLimit {
+            let systemctl = systemctl(host, *scope);
+            remedy = format!(
+                "{remedy}; then {systemctl} reset-failed {unit_name} && {systemctl} start {unit_name}"
+            );
+        }
+        Incident {
+            subject: format!("unit:{}", name(unit)),
+            is_gateway,
+            seen,
+            pid,
+            output,
+            bundle,
+            evidence,
+            changes,
+            remedy,
+            at,
+        }
+    }
+
+    /// Sees how the box is while its gateway is well; true where it is other than before.
+    fn take_snapshot(&mut self) -> bool {
+        let (scope, unit) = self.gateway();
+        if !self.units.iter().any(|(_, name)| *name == unit) {
+            return false;
+        }
+        let calm = self.last_crash.is_none_or(|crash| crash + WELL <= since_boot());
+        let state = self.host.manager(scope).and_then(|manager| manager.unit(&unit));
+        let is_well =
+            calm && state.is_ok_and(|unit| unit.active_since.is_some_and(|age| age >= WELL));
+        if !is_well {
+            return false;
+        }
+        let at = Moment::of(OffsetDateTime::now_utc()).rfc3339();
+        let snapshot = Snapshot::now(&self.host, at);
+        let is_other =
+            self.memory.well.as_ref().is_none_or(|well| !well.changes(&snapshot).is_empty());
+        self.memory.well = Some(snapshot);
+        is_other
+    }
+}
+
+/// A unit as it stands in a subject.
+fn name((scope, name): &Unit) -> String {
+    format!("{scope}/{name}")
+}
+
+fn micros(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
+}
+
+fn say(words: &str) {
+    complain("claw-health", words);
+}
