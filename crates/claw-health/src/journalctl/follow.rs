@@ -62,7 +62,9 @@ pub(crate) fn next(
     let mut command = Command::new("journalctl");
     command.args(["--quiet", "--no-pager", "--output=json", FIELDS, MOST_ENTRIES]);
     command.arg(match place {
-        Place::Cursor(cursor) => format!("--after-cursor={cursor}"),
+        // Versions before 254 take `--after-cursor` for "but for the first", be that of the units or
+        // not: the one that was read already is left out here.
+        Place::Cursor(cursor) => format!("--cursor={cursor}"),
         Place::Time(at) => format!("--since=@{}.{:06}", at / 1_000_000, at % 1_000_000),
     });
     command.args(matches(units, uid));
@@ -70,8 +72,10 @@ pub(crate) fn next(
     let mut part = Part::default();
     for line in text.lines() {
         // What is cut off comes again with the next part.
-        let Some(cursor) = cursor(line) else { continue };
-        part.place = Some(Place::Cursor(cursor));
+        let Some(cursor) = cursor(line).map(Place::Cursor).filter(|at| at != place) else {
+            continue;
+        };
+        part.place = Some(cursor);
         part.entries.extend(noted(line).filter(|(unit, _)| units.contains(unit)));
     }
     Ok(part)
