@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, reason = "a test that finds something wrong panics")]
 
+pub mod crashes;
 pub mod fake_gateway;
 pub mod testbed;
 
