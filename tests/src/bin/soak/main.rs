@@ -3,6 +3,7 @@
 //! `soak NAME COUNT`: runs until the tally of that name has reached COUNT, and prints it. A case that
 //! goes wrong is printed with its seed, and makes the exit status 1.
 
+mod crashes;
 mod gateway;
 mod install;
 mod kill;
@@ -26,6 +27,12 @@ struct Soak {
 }
 
 const ALL: &[Soak] = &[
+    Soak {
+        name: "crashes",
+        about: "times two hundred ends of every kind in hosts",
+        kept_every: 1,
+        run: crashes::run,
+    },
     Soak {
         name: "gateway",
         about: "looks at gateways of every kind",
