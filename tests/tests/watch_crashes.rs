@@ -24,7 +24,9 @@ fn each_crash_is_told_once(suite: &str) {
     let told = crashing.told();
     let of = |cause: &str| {
         let is_it = |record: &&serde_json::Value| record["data"]["cause"] == cause;
-        told.iter().find(is_it).unwrap_or_else(|| panic!("no {cause}"))
+        let found = told.iter().find(is_it);
+        assert!(found.is_some(), "no {cause}");
+        found.unwrap()
     };
     let rejection = of("unhandled-rejection");
     assert_eq!(rejection["severity"], "ERROR");

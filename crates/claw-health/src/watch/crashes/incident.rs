@@ -52,7 +52,12 @@ impl Incident {
         if let Some(result) = self.seen.result.as_deref().filter(|_| said.is_empty()) {
             said = format!("systemd gave it the result '{result}'");
         }
-        let mut message = format!("crashed: {said}");
+        let what = match cause {
+            Cause::Hang => "hangs",
+            Cause::StartLimit => "given up",
+            _ => "crashed",
+        };
+        let mut message = format!("{what}: {said}");
         if let Some(count) = self.seen.restarts.filter(|count| *count > 0) {
             message += &format!("; {count} restart{} so far", if count == 1 { "" } else { "s" });
         }
