@@ -48,14 +48,17 @@ impl Watched {
         records
     }
 
-    /// Waits until a record of that subject and status comes.
+    /// Waits until a look tells that status of that subject.
     fn hears(&mut self, subject: &str, status: &str) -> Value {
         let end = Instant::now() + Duration::from_secs(30);
         let mut heard = Vec::new();
         while Instant::now() < end {
             heard.extend(self.records());
-            let is_it =
-                |record: &&Value| record["subject"] == subject && record["status"] == status;
+            let is_it = |record: &&Value| {
+                record["event"] == "check"
+                    && record["subject"] == subject
+                    && record["status"] == status
+            };
             if let Some(record) = heard.iter().find(is_it) {
                 return record.clone();
             }

@@ -102,6 +102,31 @@ pub(crate) fn output(
     Ok(lines)
 }
 
+/// Whom the kernel killed last by then for want of memory: its number and its name.
+pub(crate) fn killed(
+    at: OffsetDateTime,
+    deadline: Instant,
+) -> Result<Option<(u64, String)>, String> {
+    /// It kills before the end is noted.
+    const BEFORE_SECONDS: i64 = 30;
+    let (since, until) = (at.unix_timestamp() - BEFORE_SECONDS, at.unix_timestamp() + 1);
+    let mut command = Command::new("journalctl");
+    command.args(["--quiet", "--no-pager", "--output=json", "--output-fields=MESSAGE"]);
+    command.args(["--reverse", "--lines=100", "_TRANSPORT=kernel"]);
+    command.args([format!("--since=@{since}"), format!("--until=@{until}")]);
+    let text = run(&mut command, deadline)?;
+    Ok(text.lines().filter_map(said).find_map(|line| killed_in(&line.text)))
+}
+
+/// `Memory cgroup out of memory: Killed process 7 (node) total-vm:…`
+fn killed_in(text: &str) -> Option<(u64, String)> {
+    let (_, rest) = text.split_once("Killed process ")?;
+    let (pid, rest) = rest.split_once(" (")?;
+    // A process may have given itself any name.
+    let (name, _) = rest.rsplit_once(')')?;
+    Some((pid.parse().ok()?, name.chars().take(16).collect()))
+}
+
 const FIELDS: &str = "--output-fields=MESSAGE_ID,MESSAGE,EXIT_CODE,EXIT_STATUS,COMMAND,UNIT_RESULT,\
     INVOCATION_ID,USER_INVOCATION_ID,UNIT,USER_UNIT,N_RESTARTS";
 
@@ -227,6 +252,23 @@ mod tests {
         }
         assert_eq!(noted("{").count() + noted("{}").count(), 0);
         assert_eq!(cursor("{}"), None);
+    }
+
+    #[test]
+    fn whom_the_kernel_killed_is_read() {
+        for (line, expected) in [
+            (
+                "Memory cgroup out of memory: Killed process 71 (node) total-vm:9kB, anon-rss:1kB",
+                Some((71, "node")),
+            ),
+            ("Out of memory: Killed process 7 (a) (b) total-vm:9kB", Some((7, "a) (b"))),
+            ("oom-kill:constraint=CONSTRAINT_MEMCG,task=node,pid=71", None),
+            ("Killed process x (node)", None),
+        ] {
+            let killed = killed_in(line);
+            let killed = killed.as_ref().map(|(pid, name)| (*pid, name.as_str()));
+            assert_eq!(killed, expected, "{line}");
+        }
     }
 
     #[test]

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
     let crashes = match &report {
         // Nothing happens in a tree.
         Report::Records(records) if host.is_running() => {
-            Some(Crashes::start(args, &host, records.recall_crashes(&host))?)
+            Some(Crashes::start(args, &host, records.recall_crashes())?)
         }
         _ => None,
     };
@@ -150,7 +150,7 @@ impl Monitor {
         self.schedule.keep(&looked.checks.iter().map(|check| check.name).collect(), now);
         self.notify.looked(&self.overview.status(took));
         if let Some(crashes) = &mut self.crashes {
-            crashes.looked(&looked.planned);
+            crashes.looked(&looked.planned, now);
             if self.report.take_hung() {
                 crashes.hung();
             }
@@ -160,9 +160,10 @@ impl Monitor {
 
     /// Tells of crashes; false where nobody listens any more.
     fn crashed(&mut self) -> Result<bool, Complaint> {
-        let Some(crashes) = &self.crashes else { return Ok(true) };
+        let Some(crashes) = &mut self.crashes else { return Ok(true) };
+        self.is_late = false;
         match crashes.take() {
-            Some(told) => self.report.crashed(&told, &self.host),
+            Some(told) => self.report.crashed(&told),
             None => {
                 // It ended, which it does only by itself where it has failed.
                 self.crashes = None;
@@ -174,10 +175,18 @@ impl Monitor {
 
     /// Shows that it lives, as long as looks come to their end.
     fn live(&mut self, now: Duration) -> Result<(), Complaint> {
-        if self.begun.is_some_and(|begun| begun + self.longest_look <= now) {
+        let is_late = |begun: Duration| begun + self.longest_look <= now;
+        let late = match &self.crashes {
+            _ if self.begun.is_some_and(is_late) => Some("a look has not come to its end"),
+            Some(crashes) if crashes.asked().is_some_and(is_late) => {
+                Some("what crashed has not been found out")
+            }
+            _ => None,
+        };
+        if let Some(what) = late {
             if !self.is_late {
                 let span = self.longest_look.as_secs();
-                complain("claw-health", &format!("a look has not come to its end for {span} s"));
+                complain("claw-health", &format!("{what} for {span} s"));
                 self.is_late = true;
             }
             return Ok(());
@@ -223,9 +232,9 @@ impl Report {
         }
     }
 
-    fn crashed(&mut self, told: &Told, host: &Host) -> Result<bool, Complaint> {
+    fn crashed(&mut self, told: &Told) -> Result<bool, Complaint> {
         match self {
-            Self::Records(records) => records.crashed(told, host),
+            Self::Records(records) => records.crashed(told),
             Self::Metrics(_) => Ok(true),
         }
     }

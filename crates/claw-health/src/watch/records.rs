@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use claw_record::{Complaint, Format as Shape, Output, Record, Source, Status, complain};
+use claw_record::{Complaint, Format as Shape, Output, Record, Source, Status};
 use serde_json::Value;
 
 use super::change::{Change, Confirm, Heard, Memory};
@@ -116,12 +116,12 @@ impl Records {
     }
 
     /// What the last monitor kept of crashes; nothing where nothing is kept.
-    pub(super) fn recall_crashes(&self, host: &Host) -> Option<Value> {
-        host.recall(crashes::NAME).filter(|_| self.store.keeps())
+    pub(super) fn recall_crashes(&self) -> Option<Value> {
+        self.store.recall(crashes::NAME)
     }
 
     /// Writes what crashed, and keeps that it is told; false where nobody reads any more.
-    pub(super) fn crashed(&mut self, told: &Told, host: &Host) -> Result<bool, Complaint> {
+    pub(super) fn crashed(&mut self, told: &Told) -> Result<bool, Complaint> {
         for crash in &told.crashes {
             let record = crash.record(&self.source);
             self.output.record(&Record { event: "crash".to_owned(), ..record })?;
@@ -129,10 +129,8 @@ impl Records {
         if self.output.is_closed() {
             return Ok(false);
         }
-        if self.store.keeps()
-            && let Err(why) = host.remember(crashes::NAME, &told.memory)
-        {
-            complain("claw-health", &format!("{why}; the next monitor may tell a crash twice"));
+        if let Some(memory) = &told.memory {
+            self.store.keep(crashes::NAME, memory);
         }
         Ok(true)
     }

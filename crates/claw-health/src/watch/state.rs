@@ -10,6 +10,7 @@ use claw_record::complain;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::change::Memory;
 use crate::files::replace::make_folder;
@@ -86,27 +87,35 @@ impl Store {
         Ok(Some(if kept.asked == self.asked { memory } else { memory.of_another() }))
     }
 
-    /// Is anything kept?
-    pub(super) fn keeps(&self) -> bool {
-        self.lock.is_some()
+    /// What the last monitor kept beside its memory under that name; nothing where nothing is kept.
+    pub(super) fn recall(&self, name: &str) -> Option<Value> {
+        self.host.recall(name).filter(|_| self.lock.is_some())
     }
 
-    /// Keeps what is remembered now. That it cannot is said once, until it can again.
+    /// Keeps what is remembered now.
     pub(super) fn save(&mut self, memory: &mut Memory) {
-        if self.lock.is_none() {
-            return;
-        }
         let kept = Kept {
             version: VERSION,
             boot: self.boot.clone(),
             asked: self.asked.clone(),
             memory: &*memory,
         };
-        let saved = serde_json::to_value(kept)
-            .map_err(|error| error.to_string())
-            .and_then(|value| self.host.remember(NAME, &value));
-        match saved {
-            Ok(()) => (memory.is_changed, self.is_said) = (false, false),
+        // A map of texts always becomes a value.
+        let value = serde_json::to_value(kept).unwrap_or_default();
+        if self.keep(NAME, &value) {
+            memory.is_changed = false;
+        }
+    }
+
+    /// Keeps something under that name, where anything is kept. That it cannot is said once, until it
+    /// can again.
+    pub(super) fn keep(&mut self, name: &str, value: &Value) -> bool {
+        if self.lock.is_none() {
+            return false;
+        }
+        let saved = self.host.remember(name, value);
+        match &saved {
+            Ok(()) => self.is_said = false,
             Err(why) if !self.is_said => {
                 say(&format!(
                     "{why}; should this monitor end, the next one may tell something twice"
@@ -115,12 +124,13 @@ impl Store {
             }
             Err(_) => {}
         }
+        saved.is_ok()
     }
 }
 
 fn parse(bytes: &[u8]) -> Result<Kept<Memory>, String> {
     let foreign = |_| "it is not what a monitor keeps".to_owned();
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(foreign)?;
+    let value: Value = serde_json::from_slice(bytes).map_err(foreign)?;
     if value["version"].as_u64().is_some_and(|version| version > VERSION) {
         return Err("a later version wrote it".to_owned());
     }

@@ -11,7 +11,7 @@ use crate::crash::failure::Failure;
 use crate::crash::node::last_words;
 use crate::crash::redact::{redact, redacted};
 use crate::crash::{Cause, words};
-use crate::finding::Finding;
+use crate::finding::{Finding, bytes};
 use crate::journalctl::follow::Output;
 
 /// All that is known of a crash.
@@ -29,10 +29,31 @@ pub(super) struct Incident {
     /// Where that was copied to, or why it was not.
     pub(super) evidence: Option<Result<String, String>>,
     pub(super) changes: Option<Changes>,
+    /// Where memory ran out.
+    pub(super) killed: Option<Killed>,
     /// What to type.
     pub(super) remedy: String,
     /// When it was, as records have it.
     pub(super) at: String,
+}
+
+/// What is known of a want of memory.
+#[derive(Debug)]
+pub(super) struct Killed {
+    /// The process that the kernel killed, and its name.
+    pub(super) process: Option<(u64, String)>,
+    /// What the unit may have.
+    pub(super) limit_bytes: Option<u64>,
+}
+
+impl Killed {
+    /// As it follows the cause.
+    fn words(&self) -> String {
+        let process = self.process.as_ref();
+        let process = process.map(|(pid, name)| format!("; killed was process {pid} ({name})"));
+        let limit = self.limit_bytes.map(|limit| format!("; limit {}", bytes(limit as f64)));
+        [process, limit].into_iter().flatten().collect()
+    }
 }
 
 impl Incident {
@@ -58,6 +79,7 @@ impl Incident {
             _ => "crashed",
         };
         let mut message = format!("{what}: {said}");
+        message.extend(self.killed.iter().map(Killed::words));
         if let Some(count) = self.seen.restarts.filter(|count| *count > 0) {
             message += &format!("; {count} restart{} so far", if count == 1 { "" } else { "s" });
         }
@@ -98,6 +120,11 @@ impl Incident {
         let invocation = Some(self.seen.invocation.clone()).filter(|text| !text.is_empty());
         notes.push(("invocation", invocation.map(Value::from)));
         notes.push(("restarts_total", self.seen.restarts.map(Value::from)));
+        if let Some(Killed { process, limit_bytes }) = &self.killed {
+            notes.push(("killed_pid", process.as_ref().map(|(pid, _)| (*pid).into())));
+            notes.push(("killed_name", process.as_ref().map(|(_, name)| name.clone().into())));
+            notes.push(("memory_limit_bytes", limit_bytes.map(Value::from)));
+        }
         if let Some(Failure { name, message, own_line }) = failure {
             notes.push(("error_name", name.map(Value::from)));
             notes.push(("error_message", message.map(Value::from)));
@@ -175,6 +202,7 @@ mod tests {
             bundle: None,
             evidence: None,
             changes: None,
+            killed: None,
             remedy: "look".to_owned(),
             at: "2026-11-22T14:00:00.000Z".to_owned(),
         }
@@ -245,6 +273,18 @@ mod tests {
         ] {
             assert_eq!(told(&incident(code, status, lines)), expected);
         }
+    }
+
+    #[test]
+    fn a1_want_of_memory_is_told_with_whom_the_kernel_killed_and_the_limit() {
+        let mut incident = incident("killed", 9, &[]);
+        incident.seen.cause = Cause::Oom;
+        let process = Some((7, "node".to_owned()));
+        incident.killed = Some(Killed { process, limit_bytes: Some(2_000_000_000) });
+        assert_eq!(
+            told(&incident),
+            r#"fail CRITICAL crashed: out of memory, killed by the kernel; killed was process 7 (node); limit 2.0 GB; 1 restart so far > look {"cause":"oom","killed_name":"node","killed_pid":7,"memory_limit_bytes":2000000000,"signal":"SIGKILL"}"#
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod watcher;
 use std::io::{self, PipeReader, PipeWriter, Write};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Duration;
 
 use claw_record::Complaint;
 use serde_json::Value;
@@ -40,8 +41,10 @@ enum Poke {
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) crashes: Vec<Finding>,
-    /// What is to be remembered once they are told.
-    pub(super) memory: Value,
+    /// What is to be remembered once they are told, where that is something new.
+    pub(super) memory: Option<Value>,
+    /// Is it the answer to a look that was made?
+    answers: bool,
 }
 
 /// The thread that watches for crashes.
@@ -50,6 +53,8 @@ pub(super) struct Crashes {
     pokes: Sender<Poke>,
     bell: PipeWriter,
     told: Receiver<Told>,
+    /// When the oldest look was made that it did not answer yet.
+    asked: Option<Duration>,
     /// Holds a byte for each thing that it tells.
     pub(super) ready: PipeReader,
 }
@@ -78,11 +83,12 @@ impl Crashes {
         };
         let builder = thread::Builder::new().name("crashes".to_owned()).stack_size(STACK_BYTES);
         builder.spawn(watch).map_err(cannot)?;
-        Ok(Self { pokes, bell, told, ready })
+        Ok(Self { pokes, bell, told, asked: None, ready })
     }
 
     /// A look was made at these things.
-    pub(super) fn looked(&mut self, planned: &[Target]) {
+    pub(super) fn looked(&mut self, planned: &[Target], now: Duration) {
+        self.asked.get_or_insert(now);
         self.poke(Poke::Looked(planned.to_vec()));
     }
 
@@ -99,7 +105,16 @@ impl Crashes {
     }
 
     /// What it told, if anything.
-    pub(super) fn take(&self) -> Option<Told> {
-        self.told.try_recv().ok()
+    pub(super) fn take(&mut self) -> Option<Told> {
+        let told = self.told.try_recv().ok()?;
+        if told.answers {
+            self.asked = None;
+        }
+        Some(told)
+    }
+
+    /// Since when it owes an answer.
+    pub(super) fn asked(&self) -> Option<Duration> {
+        self.asked
     }
 }

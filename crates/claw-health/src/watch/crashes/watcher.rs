@@ -13,7 +13,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::changed::Snapshot;
-use super::incident::Incident;
+use super::incident::{Incident, Killed};
 use super::living::{Death, Living};
 use super::track::{Seen, Track};
 use super::{Poke, Told, evidence};
@@ -63,6 +63,8 @@ pub(super) struct Watcher {
     named: BTreeMap<String, Unit>,
     memory: Memory,
     is_changed: bool,
+    /// Does somebody wait for an answer?
+    is_asked: bool,
     listeners: [Option<Listener>; 2],
     next_call: Duration,
     living: Living,
@@ -90,7 +92,7 @@ impl Watcher {
         let is_new = memory.is_none();
         let memory = memory.unwrap_or_else(|| Memory {
             version: VERSION,
-            place: follow::end(Instant::now() + READING).unwrap_or(Place::Time(micros(now))),
+            place: Place::Time(micros(now)),
             read_at: micros(now),
             tracks: BTreeMap::new(),
             well: None,
@@ -99,7 +101,8 @@ impl Watcher {
             units: Vec::new(),
             named: BTreeMap::new(),
             memory,
-            is_changed: is_new,
+            is_changed: false,
+            is_asked: false,
             listeners: [None, None],
             next_call: Duration::ZERO,
             living: Living::default(),
@@ -113,6 +116,12 @@ impl Watcher {
         // A plan that cannot be made is the first look's to complain of.
         let planned = plan(args, &watcher.host).ok()?.targets;
         watcher.watch(&planned);
+        if is_new && !watcher.units.is_empty() {
+            // A clock that is set back would hide what comes.
+            let end = follow::end(Instant::now() + READING);
+            watcher.memory.place = end.unwrap_or(Place::Time(micros(now)));
+            watcher.is_changed = true;
+        }
         Some(watcher)
     }
 
@@ -122,15 +131,20 @@ impl Watcher {
             self.call();
             self.read_on();
             self.find_out();
-            if self.is_changed || !self.found.is_empty() {
-                self.is_changed = false;
-                let memory = serde_json::to_value(&self.memory).unwrap_or_default();
-                return Some(Told { crashes: std::mem::take(&mut self.found), memory });
+            if self.is_changed || self.is_asked || !self.found.is_empty() {
+                let is_changed = std::mem::take(&mut self.is_changed) || !self.found.is_empty();
+                let memory =
+                    if is_changed { serde_json::to_value(&self.memory).ok() } else { None };
+                let answers = std::mem::take(&mut self.is_asked);
+                return Some(Told { crashes: std::mem::take(&mut self.found), memory, answers });
             }
             if self.wait(poked) {
                 loop {
                     match pokes.try_recv() {
-                        Ok(Poke::Looked(planned)) => self.looked(&planned),
+                        Ok(Poke::Looked(planned)) => {
+                            self.looked(&planned);
+                            self.is_asked = true;
+                        }
                         Ok(Poke::Hung) => self.hung(),
                         Err(TryRecvError::Empty) => break,
                         Err(TryRecvError::Disconnected) => return None,
@@ -284,14 +298,23 @@ impl Watcher {
         if due.is_empty() || self.units.is_empty() {
             return;
         }
-        match self.read() {
-            Ok(()) => self.trouble = None,
+        let is_all = match self.read() {
+            Ok(is_all) => {
+                self.trouble = None;
+                is_all
+            }
             Err(why) => {
                 if self.trouble.as_ref() != Some(&why) {
                     say(&format!("{why}; of crashes only what is signalled is known"));
                 }
                 self.trouble = Some(why);
+                true
             }
+        };
+        if !is_all {
+            // What was read is told before more is.
+            self.readings.insert(now);
+            return;
         }
         self.settle(now);
         if self.deaths.is_empty() {
@@ -300,30 +323,27 @@ impl Watcher {
         }
     }
 
-    fn read(&mut self) -> Result<(), String> {
-        /// An agent may write what looks like a manager's entries as fast as they are read.
-        const MOST_PARTS: usize = 100;
+    /// Reads the next part; true where there was none.
+    fn read(&mut self) -> Result<bool, String> {
         let uid = self.host.owner().uid;
-        for _ in 0..MOST_PARTS {
-            let deadline = Instant::now() + READING;
-            let part = match follow::next(&self.units, uid, &self.memory.place, deadline) {
-                // The journal that it is a place of is gone.
-                Err(why) if why.contains("seek to cursor") => {
-                    self.memory.place = Place::Time(self.memory.read_at);
-                    follow::next(&self.units, uid, &self.memory.place, deadline)?
-                }
-                part => part?,
-            };
-            let Some(place) = part.place else { return Ok(()) };
-            self.memory.place = place;
-            self.is_changed = true;
-            let heard = since_boot();
-            for (unit, entry) in part.entries {
-                self.memory.read_at = self.memory.read_at.max(micros(entry.at));
-                self.memory.tracks.entry(name(&unit)).or_default().hear(entry, heard);
+        let deadline = Instant::now() + READING;
+        let part = match follow::next(&self.units, uid, &self.memory.place, deadline) {
+            // The journal that it is a place of is gone.
+            Err(why) if why.contains("seek to cursor") => {
+                self.memory.place = Place::Time(self.memory.read_at);
+                follow::next(&self.units, uid, &self.memory.place, deadline)?
             }
+            part => part?,
+        };
+        let Some(place) = part.place else { return Ok(true) };
+        self.memory.place = place;
+        self.is_changed = true;
+        let heard = since_boot();
+        for (unit, entry) in part.entries {
+            self.memory.read_at = self.memory.read_at.max(micros(entry.at));
+            self.memory.tracks.entry(name(&unit)).or_default().hear(entry, heard);
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Deaths that the journal knows are no longer waited for; those that it never hears of are told
@@ -404,6 +424,7 @@ impl Watcher {
         let at = Moment::of(seen.at).rfc3339();
         let changes = self.memory.well.as_ref().filter(|_| is_gateway);
         let changes = changes.map(|well| well.changes(&Snapshot::now(host, at.clone())));
+        let killed = if seen.cause == Cause::Oom { self.killed(unit, seen.at) } else { None };
         let mut remedy = journal_around(host, *scope, unit_name, seen.at);
         if let Some(Ok(path)) = &evidence {
             remedy = format!("{remedy}; and see {}", quoted(path));
@@ -423,9 +444,19 @@ impl Watcher {
             bundle,
             evidence,
             changes,
+            killed,
             remedy,
             at,
         }
+    }
+
+    /// Whom the kernel killed, and what the unit may have at most.
+    fn killed(&self, unit: &Unit, at: OffsetDateTime) -> Option<Killed> {
+        let limit = self.host.manager(unit.0).and_then(|manager| manager.unit(&unit.1));
+        let limit_bytes = limit.ok().and_then(|unit| unit.memory_max);
+        // Who may not read what the kernel says does not know.
+        let process = follow::killed(at, Instant::now() + READING).ok().flatten();
+        Some(Killed { process, limit_bytes })
     }
 
     /// Sees how the box is while its gateway is well; true where it is other than before.
