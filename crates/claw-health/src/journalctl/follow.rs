@@ -102,8 +102,9 @@ pub(crate) fn output(
     Ok(lines)
 }
 
-/// Whom the kernel killed last by then for want of memory: its number and its name.
+/// Whom of a unit the kernel killed last by then for want of memory: its number and its name.
 pub(crate) fn killed(
+    unit: &Unit,
     at: OffsetDateTime,
     deadline: Instant,
 ) -> Result<Option<(u64, String)>, String> {
@@ -115,16 +116,19 @@ pub(crate) fn killed(
     command.args(["--reverse", "--lines=100", "_TRANSPORT=kernel"]);
     command.args([format!("--since=@{since}"), format!("--until=@{until}")]);
     let text = run(&mut command, deadline)?;
-    Ok(text.lines().filter_map(said).find_map(|line| killed_in(&line.text)))
+    Ok(text.lines().filter_map(said).find_map(|line| killed_in(&line.text, &unit.1)))
 }
 
-/// `Memory cgroup out of memory: Killed process 7 (node) total-vm:…`
-fn killed_in(text: &str) -> Option<(u64, String)> {
-    let (_, rest) = text.split_once("Killed process ")?;
-    let (pid, rest) = rest.split_once(" (")?;
-    // A process may have given itself any name.
-    let (name, _) = rest.rsplit_once(')')?;
-    Some((pid.parse().ok()?, name.chars().take(16).collect()))
+/// `oom-kill:constraint=…,task_memcg=/…/a.service,task=node,pid=71,uid=1000`
+fn killed_in(text: &str, unit: &str) -> Option<(u64, String)> {
+    let fields = text.strip_prefix("oom-kill:")?;
+    let (_, fields) = fields.split_once(",task_memcg=")?;
+    // A process may have given itself any name, but for what comes after it.
+    let (group, rest) = fields.split_once(",task=")?;
+    let (name, rest) = rest.rsplit_once(",pid=")?;
+    let pid = rest.split(',').next()?.parse().ok()?;
+    let is_of = group.split('/').any(|part| part == unit);
+    is_of.then(|| (pid, name.chars().take(16).collect()))
 }
 
 const FIELDS: &str = "--output-fields=MESSAGE_ID,MESSAGE,EXIT_CODE,EXIT_STATUS,COMMAND,UNIT_RESULT,\
@@ -256,16 +260,16 @@ mod tests {
 
     #[test]
     fn whom_the_kernel_killed_is_read() {
-        for (line, expected) in [
-            (
-                "Memory cgroup out of memory: Killed process 71 (node) total-vm:9kB, anon-rss:1kB",
-                Some((71, "node")),
-            ),
-            ("Out of memory: Killed process 7 (a) (b) total-vm:9kB", Some((7, "a) (b"))),
-            ("oom-kill:constraint=CONSTRAINT_MEMCG,task=node,pid=71", None),
-            ("Killed process x (node)", None),
+        let line = "oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),oom_memcg=/x,\
+            task_memcg=/user.slice/user@1000.service/app.slice/a.service,task=node,pid=71,uid=1000";
+        for (line, unit, expected) in [
+            (line, "a.service", Some((71, "node"))),
+            (line, "b.service", None),
+            (line, "node", None),
+            (&line.replace("node,", "n,pid=1,"), "a.service", Some((71, "n,pid=1"))),
+            ("Memory cgroup out of memory: Killed process 71 (node)", "a.service", None),
         ] {
-            let killed = killed_in(line);
+            let killed = killed_in(line, unit);
             let killed = killed.as_ref().map(|(pid, name)| (*pid, name.as_str()));
             assert_eq!(killed, expected, "{line}");
         }

@@ -455,7 +455,7 @@ impl Watcher {
         let limit = self.host.manager(unit.0).and_then(|manager| manager.unit(&unit.1));
         let limit_bytes = limit.ok().and_then(|unit| unit.memory_max);
         // Who may not read what the kernel says does not know.
-        let process = follow::killed(at, Instant::now() + READING).ok().flatten();
+        let process = follow::killed(unit, at, Instant::now() + READING).ok().flatten();
         Some(Killed { process, limit_bytes })
     }
 
