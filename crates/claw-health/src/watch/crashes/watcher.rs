@@ -359,7 +359,8 @@ impl Watcher {
                 self.deaths.push(death);
                 continue;
             }
-            death.entries().into_iter().for_each(|entry| track.hear(entry, now));
+            // Nothing more will be noted of it.
+            death.entries().into_iter().for_each(|entry| track.hear(entry, death.since));
             self.is_changed = true;
         }
     }
