@@ -30,8 +30,9 @@ use crate::systemd::listener::Listener;
 use crate::target::Target;
 use crate::watch::moment::{Moment, since_boot};
 
-/// After a signal the journal is read at once, and then until it has what was signalled.
-const READ_AFTER_MS: [u64; 6] = [0, 4, 20, 80, 300, 1000];
+/// After a signal the journal is read at once, and then until it has what was signalled. On a box that
+/// is very busy that takes more than a second, and only the journal knows that memory ran out.
+const READ_AFTER_MS: [u64; 7] = [0, 4, 20, 80, 300, 1000, 3000];
 /// How often a manager that is away is called.
 const CALL_EVERY: Duration = Duration::from_secs(1);
 /// How long one reading of the journal may take.
