@@ -95,7 +95,13 @@ impl Crashing {
         let mut wrong: Vec<_> = lines
             .map(|line| (line, counts(line)))
             .filter(|(_, (told, expected))| told != expected)
-            .map(|(line, (told, expected))| format!("told {told} times, not {expected}: {line}"))
+            .map(|(line, (told, expected))| {
+                let is_it = |record: &Value| {
+                    line.split(' ').nth(1) == record["data"]["invocation"].as_str()
+                };
+                let record = self.told().into_iter().find(is_it).unwrap_or_default();
+                format!("told {told} times, not {expected}: {line}; {record}")
+            })
             .collect();
         wrong.sort_unstable();
         wrong.dedup();

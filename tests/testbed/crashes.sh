@@ -87,7 +87,8 @@ gateway() {
 			;;
 		config) exit 78 ;;
 		flood)
-			head -c 300000 /dev/zero | tr '\0' x | fold -w 100
+			# Not so much that the journal takes in no more.
+			head -c 50000 /dev/zero | tr '\0' x | fold -w 100
 			exit 4
 			;;
 		no-exit) exit 0 ;;

@@ -7,6 +7,7 @@ use super::changed::Changes;
 use super::track::Seen;
 use crate::checks::unit::signal;
 use crate::crash::bundle::Bundle;
+use crate::crash::end::End;
 use crate::crash::failure::Failure;
 use crate::crash::node::last_words;
 use crate::crash::redact::{redact, redacted};
@@ -172,12 +173,21 @@ impl Incident {
     }
 }
 
+/// Did it end as Node does that says why?
+pub(super) fn says_why(seen: &Seen) -> bool {
+    /// Of what nobody caught, and of what went wrong in catching it.
+    const OWN: [i64; 2] = [1, 7];
+    let abort = Some(i64::from(libc::SIGABRT));
+    let is_own =
+        |end: &End| end.exit_code.is_some_and(|code| OWN.contains(&code)) || end.signal == abort;
+    matches!(seen.cause, Cause::Exit | Cause::Signal) && seen.end.as_ref().is_some_and(is_own)
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::crash::end::End;
     use crate::journalctl::{Entry, Event};
 
     /// A gateway that ended so, and wrote these lines.

@@ -108,9 +108,10 @@ impl Living {
 }
 
 impl Death {
-    /// What its manager would have noted of it.
-    pub(super) fn entries(&self) -> Vec<Entry> {
-        let entry = |event| Entry { at: self.at, invocation: self.invocation.clone(), event };
+    /// What its manager would have noted of it, before it noted that it failed.
+    pub(super) fn entries(&self, failed: Option<OffsetDateTime>) -> Vec<Entry> {
+        let at = failed.map_or(self.at, |failed| failed.min(self.at));
+        let entry = |event| Entry { at, invocation: self.invocation.clone(), event };
         let code = match self.code {
             1 => "exited",
             2 => "killed",
@@ -146,7 +147,7 @@ mod tests {
         let since = Duration::from_secs(1);
         let deaths = changes.iter().filter_map(|change| living.hear(&unit(), change, since));
         let words = deaths.map(|death| {
-            let events = death.entries().into_iter().map(|entry| format!("{:?}", entry.event));
+            let events = death.entries(None).into_iter().map(|entry| format!("{:?}", entry.event));
             format!("{} {}", death.invocation, events.collect::<Vec<_>>().join(" "))
         });
         let words = words.collect();

@@ -99,21 +99,29 @@ impl Track {
 
     /// When there may be more to tell, though nothing more is noted.
     pub(super) fn next(&self, now: Duration) -> Option<Duration> {
-        let ends = |heard: &&Heard| matches!(heard.entry.event, Event::Ended { .. });
+        let ends =
+            |heard: &&Heard| matches!(heard.entry.event, Event::Ended { .. } | Event::Failed(_));
         let next = self.heard.iter().filter(ends).map(|heard| heard.at + PATIENCE);
         next.filter(|next| *next > now).min()
     }
 
     /// Is the end of that start known, be it a crash or not?
     pub(super) fn knows(&self, invocation: &str) -> bool {
-        let is_end = |heard: &Heard| {
-            heard.entry.invocation == invocation
-                && matches!(
-                    heard.entry.event,
-                    Event::Ended { .. } | Event::Failed(_) | Event::Succeeded
-                )
-        };
-        self.heard.iter().any(is_end) || self.told.iter().any(|told| told == invocation)
+        let is_end = |event: &Event| matches!(event, Event::Ended { .. } | Event::Succeeded);
+        self.of(invocation).any(|entry| is_end(&entry.event))
+            || self.told.iter().any(|told| told == invocation)
+    }
+
+    /// When that start failed, where the journal has that and not how: of a unit that says very much
+    /// it takes in only what is a warning.
+    pub(super) fn failed(&self, invocation: &str) -> Option<OffsetDateTime> {
+        let is_it = |entry: &&Entry| matches!(entry.event, Event::Failed(_));
+        self.of(invocation).find(is_it).map(|entry| entry.at)
+    }
+
+    fn of(&self, invocation: &str) -> impl Iterator<Item = &Entry> {
+        let entries = self.heard.iter().map(|heard| &heard.entry);
+        entries.filter(move |entry| entry.invocation == invocation)
     }
 
     /// Tells a crash that is known by other means; false where it was told.
@@ -193,6 +201,10 @@ fn crash(entry: &Entry, entries: &[Entry], is_settled: bool) -> Option<Seen> {
                 Event::HelperEnded { code, status } => Some((code, *status)),
                 _ => None,
             });
+            if helper.is_none() && !is_settled {
+                // The signal of it may come after it.
+                return None;
+            }
             let end = helper.map(|(code, status)| End::of(entry, code, status));
             let cause = match (result.as_str(), &end) {
                 ("start-limit-hit", _) => Cause::StartLimit,
@@ -276,9 +288,9 @@ mod tests {
             ("a:started a:stopping a:failed:timeout", ""),
             ("a:started a:ended:killed:15", ""),
             ("a:helper:exited:1 a:failed:exit-code", "exit 1 (?)"),
-            ("a:failed:timeout", "hang timeout (?)"),
-            ("a:failed:resources", "exit resources (?)"),
-            ("a:failed:start-limit-hit", "start-limit start-limit-hit (?)"),
+            ("a:failed:timeout", "late hang timeout (?)"),
+            ("a:failed:resources", "late exit resources (?)"),
+            ("a:failed:start-limit-hit", "late start-limit start-limit-hit (?)"),
             // Two in a row; the second one hits the limit, with the result of the crash before it.
             (
                 "a:started a:ended:exited:1 a:failed:exit-code a:again:1 b:started b:ended:killed:9 \
@@ -342,6 +354,26 @@ mod tests {
             "a:ended:killed:6 a:failed:signal a:again:1 b:started b:ended:killed:6 b:failed:signal";
         entries(rest).into_iter().for_each(|entry| track.hear(entry, START));
         assert_eq!(track.take(START).iter().map(word).collect::<Vec<_>>(), ["signal 6 (1)"]);
+    }
+
+    /// The journal has no room for what is no warning, and the signal tells the rest.
+    #[test]
+    fn a_failure_waits_for_the_signal_of_how_it_ended() {
+        for (signalled, expected) in
+            [("a:ended:exited:3", "exit 3 (?)"), ("a:stopping a:ended:exited:1", "")]
+        {
+            let mut track = Track::default();
+            let failed = entries("a:failed:exit-code").remove(0);
+            let at = failed.at;
+            track.hear(failed, START);
+            assert_eq!(track.take(START), []);
+            assert_eq!((track.knows("a"), track.failed("a")), (false, Some(at)));
+            for entry in entries(signalled) {
+                track.hear(Entry { at, ..entry }, START);
+            }
+            let told: Vec<_> = track.take(START + PATIENCE).iter().map(word).collect();
+            assert_eq!(told.join(", "), expected);
+        }
     }
 
     #[test]

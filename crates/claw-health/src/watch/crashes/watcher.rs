@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Read};
 use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use claw_record::complain;
@@ -13,16 +14,17 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::changed::Snapshot;
-use super::incident::{Incident, Killed};
+use super::incident::{self, Incident, Killed};
 use super::living::{Death, Living};
 use super::track::{Seen, Track};
 use super::{Poke, Told, evidence};
 use crate::args::Args;
 use crate::checks::unit::{gateway_scope, named};
+use crate::crash::node::last_words;
 use crate::crash::{Cause, bundle};
 use crate::finding::Finding;
 use crate::host::Host;
-use crate::journalctl::follow::{self, Place, Unit};
+use crate::journalctl::follow::{self, Output, Place, Unit};
 use crate::plan::plan;
 use crate::remedy::{journal_around, quoted, systemctl};
 use crate::systemd::Scope;
@@ -356,12 +358,14 @@ impl Watcher {
             if track.knows(&death.invocation) {
                 continue;
             }
-            if now < death.since + longest {
+            let failed = track.failed(&death.invocation);
+            if failed.is_none() && now < death.since + longest {
                 self.deaths.push(death);
                 continue;
             }
             // Nothing more will be noted of it.
-            death.entries().into_iter().for_each(|entry| track.hear(entry, death.since));
+            let entries = death.entries(failed).into_iter();
+            entries.for_each(|entry| track.hear(entry, death.since));
             self.is_changed = true;
         }
     }
@@ -406,11 +410,6 @@ impl Watcher {
         let (host, (scope, unit_name)) = (&self.host, unit);
         let is_gateway = *unit == self.gateway();
         let pid = self.living.pid(&seen.invocation);
-        let output = if seen.invocation.is_empty() {
-            Ok(Vec::new())
-        } else {
-            follow::output(unit, &seen.invocation, Instant::now() + READING)
-        };
         let bundle = match &seen.end {
             Some(end) if is_gateway => bundle::of(host, end, pid),
             _ => Ok(None),
@@ -423,6 +422,7 @@ impl Watcher {
             Ok(None) => (None, None),
             Err(why) => (None, Some(Err(why))),
         };
+        let output = self.output(unit, &seen, bundle.is_some());
         let at = Moment::of(seen.at).rfc3339();
         let changes = self.memory.well.as_ref().filter(|_| is_gateway);
         let changes = changes.map(|well| well.changes(&Snapshot::now(host, at.clone())));
@@ -450,6 +450,23 @@ impl Watcher {
             remedy,
             at,
         }
+    }
+
+    /// What it said last. The journal may take in what a process said after what its manager noted of
+    /// its end: where its own words are still to be expected, they are waited for.
+    fn output(&self, unit: &Unit, seen: &Seen, is_known: bool) -> Result<Vec<Output>, String> {
+        const LATE: Duration = Duration::from_millis(150);
+        if seen.invocation.is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = || follow::output(unit, &seen.invocation, Instant::now() + READING);
+        let output = read()?;
+        let texts: Vec<_> = output.iter().map(|line| line.text.as_str()).collect();
+        if is_known || !incident::says_why(seen) || last_words(&texts).is_some() {
+            return Ok(output);
+        }
+        thread::sleep(LATE);
+        read()
     }
 
     /// Whom the kernel killed, and what the unit may have at most.
