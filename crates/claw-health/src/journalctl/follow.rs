@@ -81,23 +81,45 @@ pub(crate) fn next(
     Ok(part)
 }
 
-/// The last lines that a unit wrote since that start of it, the oldest first.
+/// The last lines that a unit wrote since that start of it, which ended then; the oldest first.
 pub(crate) fn output(
     unit: &Unit,
+    uid: u32,
     invocation: &str,
+    ended: OffsetDateTime,
     deadline: Instant,
 ) -> Result<Vec<Output>, String> {
+    let of_start = format!("_SYSTEMD_INVOCATION_ID={invocation}");
+    let of_unit = match unit.0 {
+        Scope::System => vec![format!("_SYSTEMD_UNIT={}", unit.1)],
+        Scope::User => vec![format!("_SYSTEMD_USER_UNIT={}", unit.1), format!("_UID={uid}")],
+    };
+    let lines = lines(&[&[of_start][..], &of_unit].concat(), deadline)?;
+    if !lines.is_empty() {
+        return Ok(lines.into_iter().map(|(line, _)| line).collect());
+    }
+    // The journal does not always find out of which start a line is.
+    const BEFORE_SECONDS: i64 = 60;
+    let (since, until) = (ended.unix_timestamp() - BEFORE_SECONDS, ended.unix_timestamp() + 1);
+    let span = [format!("--since=@{since}"), format!("--until=@{until}")];
+    let lines = self::lines(&[&span[..], &of_unit].concat(), deadline)?;
+    Ok(lines.into_iter().filter(|(_, start)| start.is_none()).map(|(line, _)| line).collect())
+}
+
+/// Lines of units, each with the start that it is of, as far as the journal knows.
+fn lines(matches: &[String], deadline: Instant) -> Result<Vec<(Output, Option<String>)>, String> {
     /// A stack and what was said before it; no more is kept.
     const LINES: &str = "--lines=60";
+    const FIELDS: &str = "--output-fields=MESSAGE,_PID,_SYSTEMD_INVOCATION_ID";
     let mut command = Command::new("journalctl");
-    command.args(["--quiet", "--no-pager", "--output=json", "--output-fields=MESSAGE,_PID"]);
-    command.args(["--reverse", LINES, &format!("_SYSTEMD_INVOCATION_ID={invocation}")]);
-    if unit.0 == Scope::User {
-        // The user manager itself runs in one of its own.
-        command.arg(format!("_SYSTEMD_USER_UNIT={}", unit.1));
-    }
-    let text = run(&mut command, deadline)?;
-    let mut lines: Vec<_> = text.lines().filter_map(said).collect();
+    command.args(["--quiet", "--no-pager", "--output=json", FIELDS, "--reverse", LINES]);
+    let text = run(command.args(matches), deadline)?;
+    let start = |line: &str| {
+        let value: Value = serde_json::from_str(line).ok()?;
+        Some(value["_SYSTEMD_INVOCATION_ID"].as_str()?.to_owned())
+    };
+    let mut lines: Vec<_> =
+        text.lines().filter_map(|line| Some((said(line)?, start(line)))).collect();
     lines.reverse();
     Ok(lines)
 }

@@ -459,7 +459,9 @@ impl Watcher {
         if seen.invocation.is_empty() {
             return Ok(Vec::new());
         }
-        let read = || follow::output(unit, &seen.invocation, Instant::now() + READING);
+        let uid = self.host.owner().uid;
+        let read =
+            || follow::output(unit, uid, &seen.invocation, seen.at, Instant::now() + READING);
         let output = read()?;
         let texts: Vec<_> = output.iter().map(|line| line.text.as_str()).collect();
         if is_known || !incident::says_why(seen) || last_words(&texts).is_some() {
