@@ -1,0 +1,219 @@
+//! Where the charts are kept: one file for each owner, for nobody else to read, changed under a lock.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use claw_record::Complaint;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
+
+use crate::chart::Chart;
+use crate::patient::Unit;
+
+/// What this version writes, and the latest that it reads.
+const VERSION: u64 = 1;
+
+/// What stands in the file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    version: u64,
+    units: BTreeMap<String, Chart>,
+}
+
+/// The file of one owner.
+#[derive(Clone, Debug)]
+pub(crate) struct Store {
+    folder: PathBuf,
+    name: String,
+}
+
+/// The charts, which nobody else changes as long as this is held.
+#[derive(Debug)]
+pub(crate) struct Charts {
+    pub(crate) units: BTreeMap<String, Chart>,
+    file: PathBuf,
+    folder: File,
+    /// What stands in the file now.
+    written: BTreeMap<String, Chart>,
+    _lock: Flock<File>,
+}
+
+impl Store {
+    /// The store of that user in a state folder.
+    pub(crate) fn new(state: &Path, name: &str) -> Self {
+        Self { folder: state.join("heal"), name: name.to_owned() }
+    }
+
+    /// The charts, as they are now; nothing is made.
+    pub(crate) fn read(&self) -> Result<BTreeMap<String, Chart>, Complaint> {
+        read(&self.file()).map_err(|error| self.cannot("read", error))
+    }
+
+    /// The charts, to be changed. Waits for whoever else changes them, though not for ever.
+    pub(crate) fn open(&self, patience: Duration) -> Result<Charts, Complaint> {
+        let open = || {
+            DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+            objection(&self.folder).map_or(Ok(()), |why| Err(io::Error::other(why)))?;
+            let file = self.file();
+            let lock = lock(&file.with_extension("lock"), patience)?;
+            let units = read(&file)?;
+            let (written, folder) = (units.clone(), File::open(&self.folder)?);
+            Ok(Charts { units, file, folder, written, _lock: lock })
+        };
+        open().map_err(|error: io::Error| self.cannot("use", error))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.join(format!("{}.json", self.name))
+    }
+
+    fn cannot(&self, verb: &str, error: io::Error) -> Complaint {
+        Complaint::cannot(verb, &self.file().display().to_string(), error)
+    }
+}
+
+impl Charts {
+    /// The chart of a unit.
+    pub(crate) fn of(&mut self, unit: &Unit) -> &mut Chart {
+        self.units.entry(unit.to_string()).or_default()
+    }
+
+    /// Writes them down, where anything changed. Once that is done, they are there after a power cut.
+    pub(crate) fn save(&mut self) -> Result<(), Complaint> {
+        if self.units == self.written {
+            return Ok(());
+        }
+        let write = || {
+            let mut beside = tempfile::Builder::new()
+                .prefix(".claw-heal-")
+                .suffix(".tmp")
+                .tempfile_in(self.file.parent().unwrap_or(Path::new(".")))?;
+            let kept = Kept { version: VERSION, units: self.units.clone() };
+            serde_json::to_writer(&mut beside, &kept)?;
+            beside.write_all(b"\n")?;
+            beside.as_file().sync_all()?;
+            beside.persist(&self.file).map_err(|error| error.error)?;
+            self.folder.sync_all()
+        };
+        write().map_err(|error: io::Error| {
+            Complaint::cannot("write", &self.file.display().to_string(), error)
+        })?;
+        self.written.clone_from(&self.units);
+        Ok(())
+    }
+}
+
+fn read(file: &Path) -> io::Result<BTreeMap<String, Chart>> {
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(error),
+    };
+    // What cannot be read is never begun anew in silence: it would be a budget that nobody used.
+    let kept: Kept = serde_json::from_slice(&bytes)?;
+    if kept.version > VERSION {
+        return Err(io::Error::other("a later version wrote it"));
+    }
+    Ok(kept.units)
+}
+
+/// Why root must not write there: somebody else could put something else in its place.
+fn objection(folder: &Path) -> Option<String> {
+    if !geteuid().is_root() {
+        return None;
+    }
+    let folder = match folder.canonicalize() {
+        Ok(folder) => folder,
+        Err(error) => return Some(error.to_string()),
+    };
+    folder.ancestors().find_map(|above| {
+        const STICKY: u32 = 0o1000;
+        let meta = fs::symlink_metadata(above).ok()?;
+        let is_open = meta.mode() & 0o022 != 0 && meta.mode() & STICKY == 0;
+        let shown = above.display();
+        (meta.uid() != 0 || is_open).then(|| format!("others than root can write '{shown}'"))
+    })
+}
+
+fn lock(file: &Path, patience: Duration) -> io::Result<Flock<File>> {
+    let deadline = Instant::now() + patience;
+    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file);
+    let mut file = open?;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            Err((back, Errno::EAGAIN)) if Instant::now() < deadline => file = back,
+            Err((_, Errno::EAGAIN)) => {
+                return Err(io::Error::other("another claw-heal holds it"));
+            }
+            Err((_, error)) => return Err(error.into()),
+        }
+        sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(100);
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path(), "dev");
+        (folder, store)
+    }
+
+    fn unit() -> Unit {
+        "user/a".parse().unwrap()
+    }
+
+    #[test]
+    fn what_is_saved_is_there_for_the_next_one_and_for_nobody_else() {
+        let (folder, store) = store();
+        let mut charts = store.open(SOON).unwrap();
+        charts.of(&unit()).answered = "x".into();
+        charts.save().unwrap();
+        drop(charts);
+        assert_eq!(store.open(SOON).unwrap().of(&unit()).answered, "x");
+        assert_eq!(store.read().unwrap().len(), 1);
+        let mode = |path: &str| {
+            fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777
+        };
+        assert_eq!(
+            (mode("heal"), mode("heal/dev.json"), mode("heal/dev.lock")),
+            (0o700, 0o600, 0o600)
+        );
+        assert_eq!(fs::read_dir(folder.path().join("heal")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_second_one_waits_and_then_says_so() {
+        let (_folder, store) = store();
+        let held = store.open(SOON).unwrap();
+        let why = store.open(SOON).unwrap_err().to_string();
+        assert!(why.ends_with("dev.json': another claw-heal holds it"), "{why}");
+        drop(held);
+        store.open(SOON).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_no_empty_budget() {
+        let (folder, store) = store();
+        store.open(SOON).unwrap();
+        let file = folder.path().join("heal/dev.json");
+        for text in ["", "{", "[]", r#"{"version":2,"units":{}}"#] {
+            fs::write(&file, text).unwrap();
+            assert!(store.open(SOON).is_err(), "{text}");
+        }
+    }
+}

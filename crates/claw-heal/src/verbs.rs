@@ -1,0 +1,62 @@
+//! What is done instead of reading records: saying how the budgets are, and beginning anew.
+
+use std::time::Duration;
+
+use claw_record::{Complaint, Outcome, Output, Status};
+
+use crate::moment::Moment;
+use crate::patient::{Patient, Unit};
+use crate::state::Store;
+use crate::tell::Teller;
+
+/// Says how much of each budget is used.
+pub(crate) fn status(
+    store: &Store,
+    patients: &[Patient],
+    teller: &Teller,
+    output: &mut Output,
+) -> Result<Outcome, Complaint> {
+    let mut charts = store.read()?;
+    // The gateway's own, where nothing was ever done to it, and whatever else is known.
+    if let Some(patient) = patients.first() {
+        charts.entry(patient.unit.to_string()).or_default();
+    }
+    let mut outcome = Outcome::Well;
+    for (unit, mut chart) in charts {
+        let Ok(unit) = unit.parse::<Unit>() else { continue };
+        if chart == Default::default() && Some(&unit) != patients.first().map(|one| &one.unit) {
+            continue;
+        }
+        chart.budget.forget(teller.limit, chart.under_way.is_some(), &Moment::now());
+        if chart.gave_up.is_some() {
+            outcome = Outcome::NotWell;
+        }
+        output.record(&teller.budget(&unit, &chart))?;
+    }
+    Ok(outcome)
+}
+
+/// Begins anew with these units.
+pub(crate) fn reset(
+    store: &Store,
+    units: &[Unit],
+    timeout: Duration,
+    teller: &Teller,
+    output: &mut Output,
+) -> Result<Outcome, Complaint> {
+    let mut charts = store.open(timeout)?;
+    for unit in units {
+        let Some(chart) = charts.units.get_mut(&unit.to_string()) else {
+            let reason = "nothing is remembered of it; see 'claw-heal status'";
+            return Err(Complaint::cannot("reset", &unit.to_string(), reason));
+        };
+        let message = match &chart.gave_up {
+            Some(gave_up) => format!("reset; it was given up at {}", gave_up.at.rfc3339()),
+            None => format!("reset; it had {} restarts of {}", chart.budget.used(), teller.limit),
+        };
+        chart.reset();
+        charts.save()?;
+        output.record(&teller.source.record("reset", &unit.subject(), Status::Pass, &message))?;
+    }
+    Ok(Outcome::Well)
+}
