@@ -69,6 +69,8 @@ pub(crate) struct Seen {
 pub(crate) struct Row {
     pub(crate) says: Sick,
     pub(crate) looks: u32,
+    /// When the first of them was.
+    pub(crate) since: Moment,
     invocation: String,
 }
 
@@ -137,10 +139,13 @@ impl Chart {
     }
 
     /// One more look says that the gateway is sick.
-    pub(crate) fn is_sick(&mut self, says: Sick, facts: &Facts) {
+    pub(crate) fn is_sick(&mut self, says: Sick, facts: &Facts, now: &Moment) {
         match &mut self.row {
             Some(row) if row.says == says => row.looks = row.looks.saturating_add(1),
-            row => *row = Some(Row { says, looks: 1, invocation: facts.invocation.clone() }),
+            row => {
+                let (since, invocation) = (now.clone(), facts.invocation.clone());
+                *row = Some(Row { says, looks: 1, since, invocation });
+            }
         }
     }
 

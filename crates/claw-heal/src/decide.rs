@@ -83,8 +83,8 @@ pub(crate) fn decide(
 ) -> Decision {
     chart.see(facts, rules.limit, now);
     match said {
-        Some(Said::Hung) => chart.is_sick(Sick::Hung, facts),
-        Some(Said::Dead) => chart.is_sick(Sick::Dead, facts),
+        Some(Said::Hung) => chart.is_sick(Sick::Hung, facts, now),
+        Some(Said::Dead) => chart.is_sick(Sick::Dead, facts, now),
         Some(Said::Alive(uptime)) => chart.answers(uptime, facts),
         Some(Said::Starting) => chart.row = None,
         Some(Said::Failed | Said::Crashed(_) | Said::Other) | None => {}
@@ -139,7 +139,7 @@ fn need(chart: &Chart, facts: &Facts, rules: &Rules) -> Need {
     }
 }
 
-/// Notes that a unit is down, from now on.
+/// Notes that a unit is down, and since when.
 fn open(chart: &mut Chart, need: &Need, said: Option<Said>, facts: &Facts, now: &Moment) {
     let is_settled = facts.active_for.is_some_and(|age| age >= SETTLED);
     let cause = match (need, said) {
@@ -150,12 +150,12 @@ fn open(chart: &mut Chart, need: &Need, said: Option<Said>, facts: &Facts, now: 
         (_, Some(Said::Failed)) if !is_settled => Cause::Exit,
         _ => return,
     };
-    let trouble = chart.trouble.get_or_insert_with(|| Trouble {
-        cause,
-        since: now.clone(),
-        tries: 0,
-        last_try: None,
-    });
+    let since = match (facts.failed_ago, &chart.row) {
+        (Some(ago), _) => now.before(ago),
+        (None, Some(row)) => row.since.clone(),
+        (None, None) => now.clone(),
+    };
+    let trouble = chart.trouble.get_or_insert(Trouble { cause, since, tries: 0, last_try: None });
     trouble.cause = cause;
 }
 

@@ -26,6 +26,8 @@ pub(crate) struct Facts {
     pub(crate) active_for: Option<Duration>,
     /// How long ago it was started last; no restart of it came later.
     pub(crate) started_ago: Option<Duration>,
+    /// How long ago it failed, where it did.
+    pub(crate) failed_ago: Option<Duration>,
     /// Did somebody ask for the end of its last start?
     pub(crate) was_stopped: bool,
     /// How long ago somebody had OpenClaw stop or restart it.
@@ -64,7 +66,9 @@ impl Facts {
             "ExecMainStartTimestampMonotonic",
         ];
         let active_state = value("ActiveState");
-        let is_active = active_state == "active";
+        let is = |state| active_state == state;
+        let active_for = ago("ActiveEnterTimestampMonotonic").filter(|_| is("active"));
+        let failed_ago = ago("InactiveEnterTimestampMonotonic").filter(|_| is("failed"));
         Self {
             load_state: value("LoadState"),
             sub_state: value("SubState"),
@@ -75,7 +79,8 @@ impl Facts {
             restarts: value("NRestarts").parse().unwrap_or(0),
             start_limit_burst: value("StartLimitBurst").parse().unwrap_or(0),
             invocation: value("InvocationID"),
-            active_for: ago("ActiveEnterTimestampMonotonic").filter(|_| is_active),
+            active_for,
+            failed_ago,
             started_ago: starts.iter().filter_map(|key| ago(key)).min(),
             active_state,
             was_stopped: false,
@@ -141,7 +146,7 @@ mod tests {
     const LIMIT: &str = "ExecMainStartTimestampMonotonic=17445712243\nRestart=always\nNRestarts=3\n\
         Result=exit-code\nExecMainCode=1\nExecMainStatus=1\nLoadState=loaded\nActiveState=failed\n\
         SubState=failed\nUnitFileState=static\nInactiveExitTimestampMonotonic=17445926981\n\
-        ActiveEnterTimestampMonotonic=17445712337\nStartLimitBurst=3\n\
+        ActiveEnterTimestampMonotonic=17445712337\nInactiveEnterTimestampMonotonic=17446176981\nStartLimitBurst=3\n\
         InvocationID=574ee472c9154136877e3ca152de5608\n";
 
     #[test]
@@ -160,6 +165,7 @@ mod tests {
             invocation: "574ee472c9154136877e3ca152de5608".into(),
             active_for: None,
             started_ago: Some(Duration::from_secs(1)),
+            failed_ago: Some(Duration::from_millis(750)),
             was_stopped: false,
             operated_ago: None,
         };

@@ -49,9 +49,9 @@ pub(crate) struct Next {
 }
 
 impl Next {
-    /// A first look at a unit, at that moment.
-    pub(crate) fn first(at: Instant) -> Self {
-        Self { at, look: false, is_begun: false, left: None }
+    /// A first look at a unit, at that moment, and `look` at whether it answers.
+    pub(crate) fn first(at: Instant, look: bool) -> Self {
+        Self { at, look, is_begun: false, left: None }
     }
 }
 
@@ -121,7 +121,7 @@ impl Healer {
                 continue;
             }
             // It goes on when the look was made.
-            self.next[unit].at = Instant::now() + self.timeout * 3;
+            (self.next[unit].at, self.next[unit].look) = (Instant::now() + self.timeout * 3, false);
             if !self.is_looking {
                 self.is_looking = true;
                 let look = self.look.clone();
@@ -140,6 +140,14 @@ impl Healer {
     /// Was something begun that goes on within seconds?
     pub(crate) fn is_busy(&self) -> bool {
         self.next.iter().any(|next| next.is_begun)
+    }
+
+    /// The ladder of each unit that is looked after.
+    pub(crate) fn ladder(&self) -> Vec<Record> {
+        let gateway = self.gateway();
+        let is_it = |(at, one): &(usize, &Patient)| !one.is_gateway || *at == gateway;
+        let patients = self.patients.iter().enumerate().filter(is_it);
+        patients.flat_map(|(_, one)| self.teller.ladder(&one.unit, one.is_gateway)).collect()
     }
 
     /// The unit of the gateway: that of the user manager, unless there is only one of the system's.
@@ -175,7 +183,7 @@ impl Healer {
                 Next { at: Instant::now() + again, look, is_begun, left }
             }
             // Nothing can be done about it now.
-            Ok(None) => Next::first(Instant::now() + AFTER_TROUBLE),
+            Ok(None) => Next::first(Instant::now() + AFTER_TROUBLE, false),
             Err(why) => return Err(why),
         };
         self.next[unit] = next;

@@ -11,7 +11,7 @@ use crate::decide::Rules;
 use crate::healer::{Healer, Next, Unable};
 use crate::input::{Event, Input, pass};
 use crate::owner;
-use crate::patient::{Patient, patients};
+use crate::patient::patients;
 use crate::state::Store;
 use crate::tell::Teller;
 use crate::verbs;
@@ -59,7 +59,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
             confirm: args.confirm,
             is_gateway: false,
         },
-        next: vec![Next::first(Instant::now() + FIRST); patients.len()],
+        next: patients
+            .iter()
+            .map(|one| Next::first(Instant::now() + FIRST, one.unit == patients[0].unit))
+            .collect(),
         dry: if args.dry_run { Some(store.read()?) } else { None },
         patients,
         store,
@@ -72,10 +75,8 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         would_act: false,
     };
     if args.dry_run {
-        for Patient { unit, is_gateway } in &healer.patients {
-            for record in healer.teller.ladder(unit, *is_gateway) {
-                output.record(&record)?;
-            }
+        for record in healer.ladder() {
+            output.record(&record)?;
         }
     }
     filter(&mut healer, &mut output)

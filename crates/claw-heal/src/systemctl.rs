@@ -16,7 +16,7 @@ use crate::patient::{Scope, Unit};
 /// What is asked for.
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainCode,\
     ExecMainStatus,NRestarts,StartLimitBurst,InvocationID,ActiveEnterTimestampMonotonic,\
-    InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic";
+    InactiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic";
 
 /// What the manager says of a unit; of one whose manager does not run, nothing.
 pub(crate) fn show(unit: &Unit, owner: &Owner, deadline: Instant) -> Result<Facts, String> {

@@ -134,7 +134,7 @@ impl Teller {
     /// How much of a budget is used.
     pub(crate) fn budget(&self, unit: &Unit, chart: &Chart) -> Record {
         let used = chart.budget.used();
-        let spent = format!("{used} restarts of {}", self.limit);
+        let spent = format!("restarts: {used} of {}", self.limit);
         let (status, message) = match (&chart.gave_up, &chart.trouble) {
             (Some(gave_up), _) => (
                 Status::Fail,

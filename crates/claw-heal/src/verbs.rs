@@ -52,7 +52,7 @@ pub(crate) fn reset(
         };
         let message = match &chart.gave_up {
             Some(gave_up) => format!("reset; it was given up at {}", gave_up.at.rfc3339()),
-            None => format!("reset; it had {} restarts of {}", chart.budget.used(), teller.limit),
+            None => format!("reset; restarts: {} of {}", chart.budget.used(), teller.limit),
         };
         chart.reset();
         charts.save()?;

@@ -127,7 +127,7 @@ fn sigabrt_comes_before_a_restart_and_both_are_one() {
     let up = says(&mut other, Said::Alive(Some(1.0)), &anew, 1030);
     assert!(
         matches!(&up, Deed::Recovered(trouble, down)
-        if trouble.cause == Cause::Hang && *down == Duration::from_secs(25)),
+        if trouble.cause == Cause::Hang && *down == Duration::from_secs(30)),
         "{up:?}"
     );
 }
