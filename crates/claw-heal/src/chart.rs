@@ -69,8 +69,9 @@ pub(crate) struct Seen {
 pub(crate) struct Row {
     pub(crate) says: Sick,
     pub(crate) looks: u32,
-    /// When the first of them was.
+    /// When the first of them was, and the last.
     pub(crate) since: Moment,
+    last: Moment,
     invocation: String,
 }
 
@@ -86,6 +87,7 @@ impl Chart {
     /// Sees how the unit is, and counts the restarts that came since, whoever made them.
     pub(crate) fn see(&mut self, facts: &Facts, limit: Limit, now: &Moment) {
         self.under_way.take_if(|one| one.at.boot != now.boot);
+        self.row.take_if(|row| row.last.boot != now.boot);
         let standing = facts.standing();
         if !facts.load_state.is_empty() {
             // No restart of it came later than its last start.
@@ -140,11 +142,17 @@ impl Chart {
 
     /// One more look says that the gateway is sick.
     pub(crate) fn is_sick(&mut self, says: Sick, facts: &Facts, now: &Moment) {
+        /// What was longer ago was not seen in a row.
+        const LONGEST_GAP: Duration = Duration::from_secs(60);
         match &mut self.row {
-            Some(row) if row.says == says => row.looks = row.looks.saturating_add(1),
+            Some(row) if row.says == says && now.since_at_least(&row.last) <= LONGEST_GAP => {
+                row.looks = row.looks.saturating_add(1);
+                row.last = now.clone();
+            }
             row => {
-                let (since, invocation) = (now.clone(), facts.invocation.clone());
-                *row = Some(Row { says, looks: 1, since, invocation });
+                let (since, last, invocation) = (now.clone(), now.clone(), &facts.invocation);
+                let invocation = invocation.clone();
+                *row = Some(Row { says, looks: 1, since, last, invocation });
             }
         }
     }

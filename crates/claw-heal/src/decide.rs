@@ -27,6 +27,10 @@ pub(crate) struct Rules {
 pub(crate) const SHORTEST_GRACE: Duration = Duration::from_secs(90);
 /// How long a unit has to be up before that counts.
 const SETTLED: Duration = Duration::from_secs(10);
+/// How long a gateway may be too busy to answer.
+const LONGEST_STALL: Duration = Duration::from_secs(30);
+/// How long one may not listen: it also starts anew within its process, of which no unit tells.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(90);
 /// How long it has, after SIGABRT, to start anew by itself.
 const TO_COME_BACK: Duration = Duration::from_secs(15);
 
@@ -52,13 +56,13 @@ pub(crate) enum Deed {
     Recovered(Trouble, Duration),
 }
 
-const ONE_LOOK: &str = "one look is not enough";
+const TOO_SHORT: &str = "it may come back by itself";
 const BY_ITSELF: &str = "it may start anew by itself";
 
 impl Deed {
     /// Is it a part of something that is brought to its end within seconds?
     pub(crate) fn goes_on(&self) -> bool {
-        matches!(self, Self::Nothing(Some(ONE_LOOK | BY_ITSELF)) | Self::Act(Act::Abort, _))
+        matches!(self, Self::Nothing(Some(TOO_SHORT | BY_ITSELF)) | Self::Act(Act::Abort, _))
     }
 }
 
@@ -89,7 +93,7 @@ pub(crate) fn decide(
         Some(Said::Starting) => chart.row = None,
         Some(Said::Failed | Said::Crashed(_) | Said::Other) | None => {}
     }
-    let need = need(chart, facts, rules);
+    let need = need(chart, facts, rules, now);
     open(chart, &need, said, facts, now);
     let is_over = chart.gave_up.as_ref().is_some_and(|gave_up| {
         let has_cooled_down = now.since_at_least(&gave_up.at) >= rules.cool_down;
@@ -102,10 +106,11 @@ pub(crate) fn decide(
         }
     }
     let deed = deed(chart, &need, facts, rules, now);
-    Decision { look: has_to_look(chart, facts, rules), again: again(chart, facts, rules), deed }
+    let look = has_to_look(chart, facts, rules);
+    Decision { look, again: again(chart, &deed, look, rules), deed }
 }
 
-fn need(chart: &Chart, facts: &Facts, rules: &Rules) -> Need {
+fn need(chart: &Chart, facts: &Facts, rules: &Rules, now: &Moment) -> Need {
     match facts.standing() {
         Standing::LeftAlone(why) => Need::Nothing(why),
         Standing::Moving(why) => Need::Time(why),
@@ -128,26 +133,27 @@ fn need(chart: &Chart, facts: &Facts, rules: &Rules) -> Need {
             if facts.operated_ago.is_some_and(|ago| ago < chart.longest_start(rules.grace)) {
                 return Need::Time("somebody had OpenClaw restart it");
             }
-            if row.looks < rules.confirm {
-                return Need::Time(ONE_LOOK);
+            let (lasting, act, cause) = match row.says {
+                Sick::Hung => (LONGEST_STALL, Act::Abort, Cause::Hang),
+                Sick::Dead => (LONGEST_ABSENCE, Act::Restart, Cause::Dead),
+            };
+            if row.looks < rules.confirm || now.since_at_least(&row.since) < lasting {
+                return Need::Time(TOO_SHORT);
             }
-            match row.says {
-                Sick::Hung => Need::Act(Act::Abort, Cause::Hang),
-                Sick::Dead => Need::Act(Act::Restart, Cause::Dead),
-            }
+            Need::Act(act, cause)
         }
     }
 }
 
 /// Notes that a unit is down, and since when.
 fn open(chart: &mut Chart, need: &Need, said: Option<Said>, facts: &Facts, now: &Moment) {
-    let is_settled = facts.active_for.is_some_and(|age| age >= SETTLED);
+    // What a record says of a unit that has been up for a while is old.
+    let is_old = chart.trouble.is_none() && facts.active_for.is_some_and(|age| age >= SETTLED);
     let cause = match (need, said) {
         (Need::Nothing(_), _) => return,
-        (_, Some(Said::Crashed(cause))) => cause,
+        (_, Some(Said::Crashed(cause))) if !is_old => cause,
         (Need::Act(_, cause), _) => *cause,
-        // What a record says of a unit that has been up for a while is old.
-        (_, Some(Said::Failed)) if !is_settled => Cause::Exit,
+        (_, Some(Said::Failed)) if !is_old => Cause::Exit,
         _ => return,
     };
     let since = match (facts.failed_ago, &chart.row) {
@@ -261,17 +267,16 @@ fn has_to_look(chart: &Chart, facts: &Facts, rules: &Rules) -> bool {
     rules.is_gateway && facts.standing() == Standing::Active && !is_known
 }
 
-fn again(chart: &Chart, facts: &Facts, rules: &Rules) -> Duration {
+fn again(chart: &Chart, deed: &Deed, look: bool, rules: &Rules) -> Duration {
     const SOON: Duration = Duration::from_secs(2);
     const LATER: Duration = Duration::from_secs(30);
     // A restart that nobody tells of is seen before it no longer counts.
     let at_rest = rules.limit.within.clamp(LATER, Duration::from_secs(300));
-    let is_unsure = chart.row.as_ref().is_some_and(|row| row.looks < rules.confirm);
     match (&chart.trouble, &chart.gave_up) {
         (Some(_), None) => SOON,
         (Some(_), Some(_)) => LATER,
-        (None, _) if is_unsure => Duration::from_secs(5),
-        (None, _) if has_to_look(chart, facts, rules) => LATER,
+        (None, _) if deed.goes_on() => Duration::from_secs(5),
+        (None, _) if look => LATER,
         (None, _) => at_rest,
     }
 }

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
 /// Passes on what comes, until no more does and nothing is half done.
 fn filter(healer: &mut Healer, output: &mut Output) -> Result<Outcome, Complaint> {
     /// What was begun is brought to its end within this time, or not at all.
-    const TO_FINISH: Duration = Duration::from_secs(60);
+    const TO_FINISH: Duration = Duration::from_secs(150);
     let input = Input::start()?;
     let mut is_clean = true;
     let mut end = None;

@@ -54,43 +54,56 @@ fn what_failed_is_started_and_nothing_else_is_touched() {
     let no_manager = Deed::Nothing(Some("its manager does not run"));
     assert_eq!(fresh(Said::Failed, &Facts::default(), &RULES), no_manager);
     // A record may be old.
-    assert_eq!(fresh(Said::Failed, &facts("active", 60), &RULES), Deed::Nothing(None));
+    for said in [Said::Failed, Said::Crashed(Cause::Oom)] {
+        let mut chart = Chart::default();
+        let deed = decide(&mut chart, Some(said), &facts("active", 60), &RULES, &at(1000)).deed;
+        assert_eq!((deed, chart.trouble), (Deed::Nothing(None), None));
+    }
 }
 
 #[test]
-fn a_gateway_is_restarted_only_when_enough_looks_in_a_row_say_that_it_hangs() {
+fn a_gateway_is_restarted_only_when_looks_in_a_row_say_for_long_enough_that_it_is_sick() {
+    use Said::{Alive, Dead, Hung, Starting};
     let up = facts("active", 1000);
     let abort = Deed::Act(Act::Abort, Cause::Hang);
-    let not_yet = Deed::Nothing(Some("one look is not enough"));
-    for (case, looks, expected) in [
-        ("two in a row", &[Said::Hung, Said::Hung][..], abort),
-        ("dead though active", &[Said::Dead, Said::Dead], Deed::Act(Act::Restart, Cause::Dead)),
-        ("one", &[Said::Hung], not_yet.clone()),
-        ("broken off", &[Said::Hung, Said::Alive(None), Said::Hung], not_yet.clone()),
-        ("drains in between", &[Said::Hung, Said::Starting, Said::Hung], not_yet.clone()),
-        ("of two minds", &[Said::Dead, Said::Hung], not_yet),
-        ("a dead channel", &[Said::Alive(None), Said::Alive(None)], Deed::Nothing(None)),
+    let not_yet = Deed::Nothing(Some("it may come back by itself"));
+    for (case, looks, every, expected) in [
+        ("two in a row", &[Hung, Hung][..], 30, abort),
+        ("too short", &[Hung, Hung], 29, not_yet.clone()),
+        ("dead though active", &[Dead; 4], 30, Deed::Act(Act::Restart, Cause::Dead)),
+        ("a start within its process", &[Dead; 3], 30, not_yet.clone()),
+        ("one", &[Hung], 30, not_yet.clone()),
+        ("with a gap", &[Hung, Hung], 61, not_yet.clone()),
+        ("broken off", &[Hung, Alive(None), Hung], 30, not_yet.clone()),
+        ("drains in between", &[Hung, Starting, Hung], 30, not_yet.clone()),
+        ("of two minds", &[Hung, Dead], 60, not_yet),
+        ("a dead channel", &[Alive(None); 9], 30, Deed::Nothing(None)),
     ] {
-        let mut chart = Chart::default();
-        let deeds: Vec<_> = looks.iter().map(|said| says(&mut chart, *said, &up, 1000)).collect();
-        assert_eq!(deeds.last(), Some(&expected), "{case}");
+        let (mut chart, mut last) = (Chart::default(), None);
+        for (said, number) in looks.iter().zip(0..) {
+            last = Some(says(&mut chart, *said, &up, 1000 + number * every));
+        }
+        assert_eq!(last, Some(expected), "{case}");
     }
+}
+
+/// Two looks, half a minute apart.
+fn hangs(chart: &mut Chart, facts: &Facts) -> Deed {
+    says(chart, Said::Hung, facts, 970);
+    says(chart, Said::Hung, facts, 1000)
 }
 
 #[test]
 fn no_start_is_disturbed_and_a_long_one_is_learnt() {
     let wait = Deed::Nothing(Some("it may still be starting"));
-    let hung = |chart: &mut Chart, age| {
-        says(chart, Said::Hung, &facts("active", age), 1000);
-        says(chart, Said::Hung, &facts("active", age), 1000)
-    };
+    let hung = |chart: &mut Chart, age| hangs(chart, &facts("active", age));
     for age in 0..330 {
         assert_eq!(hung(&mut Chart::default(), age), wait, "{age} s after a start");
     }
     assert!(matches!(hung(&mut Chart::default(), 330), Deed::Act(..)));
     // One that has answered is not starting any more, though never restarted within 90 s.
     let mut chart = Chart::default();
-    says(&mut chart, Said::Alive(Some(10.0)), &facts("active", 50), 1000);
+    says(&mut chart, Said::Alive(Some(10.0)), &facts("active", 50), 900);
     assert_eq!(chart.start_seconds, [40.0]);
     assert_eq!(hung(&mut chart.clone(), 89), wait);
     assert!(matches!(hung(&mut chart, 90), Deed::Act(..)));
@@ -103,22 +116,19 @@ fn no_start_is_disturbed_and_a_long_one_is_learnt() {
 #[test]
 fn a_restart_of_an_operator_is_waited_for() {
     let facts = Facts { operated_ago: Some(Duration::from_secs(60)), ..facts("active", 1000) };
-    let mut chart = Chart::default();
-    says(&mut chart, Said::Hung, &facts, 1000);
-    let deed = says(&mut chart, Said::Hung, &facts, 1005);
+    let deed = hangs(&mut Chart::default(), &facts);
     assert_eq!(deed, Deed::Nothing(Some("somebody had OpenClaw restart it")));
 }
 
 #[test]
 fn sigabrt_comes_before_a_restart_and_both_are_one() {
     let (mut chart, up) = (Chart::default(), facts("active", 1000));
-    says(&mut chart, Said::Hung, &up, 1000);
-    assert_eq!(says(&mut chart, Said::Hung, &up, 1005), Deed::Act(Act::Abort, Cause::Hang));
+    assert_eq!(hangs(&mut chart, &up), Deed::Act(Act::Abort, Cause::Hang));
     let by_itself = Deed::Nothing(Some("it may start anew by itself"));
-    assert_eq!(says(&mut chart.clone(), Said::Hung, &up, 1015), by_itself);
+    assert_eq!(says(&mut chart.clone(), Said::Hung, &up, 1014), by_itself);
     let mut other = chart.clone();
     // It takes no notice.
-    assert_eq!(says(&mut chart, Said::Hung, &up, 1020), Deed::Act(Act::Restart, Cause::Hang));
+    assert_eq!(says(&mut chart, Said::Hung, &up, 1015), Deed::Act(Act::Restart, Cause::Hang));
     assert_eq!(chart.budget.used(), 1);
     // It came back by itself, and that is no restart of systemd's own.
     let anew = Facts { invocation: "second".into(), restarts: 1, ..facts("active", 2) };
@@ -127,7 +137,7 @@ fn sigabrt_comes_before_a_restart_and_both_are_one() {
     let up = says(&mut other, Said::Alive(Some(1.0)), &anew, 1030);
     assert!(
         matches!(&up, Deed::Recovered(trouble, down)
-        if trouble.cause == Cause::Hang && *down == Duration::from_secs(30)),
+        if trouble.cause == Cause::Hang && *down == Duration::from_secs(60)),
         "{up:?}"
     );
 }
@@ -167,8 +177,8 @@ fn a_gateway_that_never_comes_up_is_given_up_however_slowly_it_fails() {
     let mut deeds = Vec::new();
     for round in 0..8_u64 {
         let up = Facts { invocation: round.to_string(), ..facts("active", 400) };
-        for second in 0..2 {
-            let deed = says(&mut chart, Said::Dead, &up, 1000 + round * 1000 + second);
+        for look in 0..4 {
+            let deed = says(&mut chart, Said::Dead, &up, 1000 + round * 500 + look * 30);
             if let Deed::GiveUp(gave_up) = &deed {
                 chart.gave_up.as_mut().unwrap().is_told = true;
                 assert_eq!(gave_up.trouble.tries, 5);
@@ -427,6 +437,14 @@ impl World {
         let span = [100, 3000, 20_000, 200_000][self.chance.below(4) as usize];
         let span = self.chance.below(span);
         self.advance(span);
+        if self.chance.is(4) {
+            // A hang or an absence that lasts.
+            let said = if self.chance.is(2) { Said::Hung } else { Said::Dead };
+            for _ in 0..4 {
+                self.look(Some(said));
+                self.advance(30_000);
+            }
+        }
         let said = [
             None,
             Some(Said::Failed),
@@ -492,8 +510,7 @@ fn never_more_than_five_in_300_s_and_one_giving_up_whatever_happens() {
 #[test]
 fn what_is_remembered_reads_back() {
     let mut chart = Chart::default();
-    says(&mut chart, Said::Hung, &facts("active", 1000), 1000);
-    says(&mut chart, Said::Hung, &facts("active", 1000), 1001);
+    hangs(&mut chart, &facts("active", 1000));
     decide(&mut chart, None, &facts("failed", 1000), &RULES, &at(1100));
     let text = serde_json::to_string(&chart).unwrap();
     let _: Seen = serde_json::from_value(serde_json::json!(chart.seen)).unwrap();
