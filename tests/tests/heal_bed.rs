@@ -244,7 +244,7 @@ fn watches_a_gateway(suite: &str) {
         "rm ~/.config/systemd/user/openclaw-gateway.service.d/slow.conf
         systemctl --user daemon-reload; systemctl --user kill -s STOP openclaw-gateway",
     );
-    let first = wait_for("restart", 1, 60);
+    let first = wait_for("restart", 1, 90);
     assert_eq!((&first["data"]["act"], &first["data"]["cause"]), (&"abort".into(), &"hang".into()));
     let recovery = wait_for("recovery", 1, 60);
     assert!(
