@@ -46,12 +46,14 @@ pub(crate) struct Next {
     /// Does it belong to something that was begun?
     is_begun: bool,
     left: Option<&'static str>,
+    /// When it was found well, where it was.
+    well_at: Option<Instant>,
 }
 
 impl Next {
     /// A first look at a unit, at that moment, and `look` at whether it answers.
     pub(crate) fn first(at: Instant, look: bool) -> Self {
-        Self { at, look, is_begun: false, left: None }
+        Self { at, look, is_begun: false, left: None, well_at: None }
     }
 }
 
@@ -80,6 +82,7 @@ impl Healer {
     pub(crate) fn hear(&mut self, record: &Record, output: &mut Output) -> Result<(), Complaint> {
         match said(record, &self.look.host, &self.patients) {
             Some((About::Unit(unit), said)) => self.attend(unit, Some(said), output),
+            Some((About::Gateway, Said::Alive(_))) if self.knows_it_is_well() => Ok(()),
             Some((About::Gateway, said)) => {
                 let gateway = self.gateway();
                 self.attend(gateway, Some(said), output)
@@ -110,10 +113,15 @@ impl Healer {
         self.attend(gateway, said, output)
     }
 
-    /// Does what is due.
-    pub(crate) fn tick(&mut self, input: &Input, output: &mut Output) -> Result<(), Complaint> {
+    /// Does what is due; of what was not begun nothing, where `is_ended`.
+    pub(crate) fn tick(
+        &mut self,
+        input: &Input,
+        is_ended: bool,
+        output: &mut Output,
+    ) -> Result<(), Complaint> {
         for unit in 0..self.patients.len() {
-            if self.next[unit].at > Instant::now() {
+            if self.next[unit].at > Instant::now() || is_ended && !self.next[unit].is_begun {
                 continue;
             }
             if !self.next[unit].look {
@@ -131,10 +139,19 @@ impl Healer {
         Ok(())
     }
 
-    /// When something is due.
-    pub(crate) fn due(&self) -> Instant {
-        let soonest = self.next.iter().map(|next| next.at).min();
+    /// When something is due; of what was not begun nothing, where `is_ended`.
+    pub(crate) fn due(&self, is_ended: bool) -> Instant {
+        let counts = |next: &&Next| !is_ended || next.is_begun;
+        let soonest = self.next.iter().filter(counts).map(|next| next.at).min();
         soonest.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
+    }
+
+    /// Was the gateway found well so lately that one more look which says so is no news?
+    fn knows_it_is_well(&self) -> bool {
+        const LATELY: Duration = Duration::from_secs(60);
+        let gateways = self.patients.iter().zip(&self.next).filter(|(one, _)| one.is_gateway);
+        let mut well_at = gateways.filter_map(|(_, next)| next.well_at);
+        well_at.any(|at| at.elapsed() < LATELY)
     }
 
     /// Was something begun that goes on within seconds?
@@ -178,9 +195,11 @@ impl Healer {
         let next = match attended {
             Ok(Some(Decision { deed, look, again })) => {
                 self.unable.is_over(&about.to_string());
-                let left = if let Deed::Nothing(why) = deed { why } else { None };
+                let left = if let Deed::Nothing(why) = &deed { *why } else { None };
                 let is_begun = deed.goes_on();
-                Next { at: Instant::now() + again, look, is_begun, left }
+                let is_well = deed == Deed::Nothing(None) && is_gateway && !look;
+                let well_at = is_well.then(Instant::now);
+                Next { at: Instant::now() + again, look, is_begun, left, well_at }
             }
             // Nothing can be done about it now.
             Ok(None) => Next::first(Instant::now() + AFTER_TROUBLE, false),

@@ -90,7 +90,7 @@ fn filter(healer: &mut Healer, output: &mut Output) -> Result<Outcome, Complaint
     let mut is_clean = true;
     let mut end = None;
     loop {
-        let event = input.next(healer.due());
+        let event = input.next(healer.due(end.is_some()));
         if output.is_closed() {
             break;
         }
@@ -107,7 +107,7 @@ fn filter(healer: &mut Healer, output: &mut Output) -> Result<Outcome, Complaint
         if end.is_some_and(|end| Instant::now() >= end || !healer.is_busy()) {
             break;
         }
-        healer.tick(&input, output)?;
+        healer.tick(&input, end.is_some(), output)?;
     }
     Ok(match healer {
         _ if !is_clean || healer.unable.ever => Outcome::Unable,

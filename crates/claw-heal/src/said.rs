@@ -50,6 +50,8 @@ pub(crate) fn said(record: &Record, host: &str, patients: &[Patient]) -> Option<
             Some("failed" | "crash-looping") => Said::Failed,
             _ => Said::Other,
         },
+        // A unit that is well is no news; what was wrong with it is watched anyway.
+        "check" if record.status == Status::Pass => return None,
         "check" => Said::Other,
         // Our own records among them, where they come back to us.
         _ => return None,
@@ -117,7 +119,7 @@ mod tests {
                 record("check", "unit:user/gw.service", Status::Warn, json!({"state": "stopped"})),
                 other,
             ),
-            (record("check", "unit:user/gw.service", Status::Pass, json!({})), other),
+            (record("check", "unit:user/gw.service", Status::Pass, json!({})), None),
             (
                 record("crash", "unit:user/a.service", Status::Fail, json!({"cause": "oom"})),
                 Some((About::Unit(2), Said::Crashed(Cause::Oom))),
