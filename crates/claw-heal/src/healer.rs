@@ -51,9 +51,9 @@ pub(crate) struct Next {
 }
 
 impl Next {
-    /// A first look at a unit, at that moment, and `look` at whether it answers.
-    pub(crate) fn first(at: Instant, look: bool) -> Self {
-        Self { at, look, is_begun: false, left: None, well_at: None }
+    /// A first look at a unit, at that moment.
+    pub(crate) fn first(at: Instant) -> Self {
+        Self { at, look: false, is_begun: false, left: None, well_at: None }
     }
 }
 
@@ -202,7 +202,7 @@ impl Healer {
                 Next { at: Instant::now() + again, look, is_begun, left, well_at }
             }
             // Nothing can be done about it now.
-            Ok(None) => Next::first(Instant::now() + AFTER_TROUBLE, false),
+            Ok(None) => Next::first(Instant::now() + AFTER_TROUBLE),
             Err(why) => return Err(why),
         };
         self.next[unit] = next;

@@ -59,10 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
             confirm: args.confirm,
             is_gateway: false,
         },
-        next: patients
-            .iter()
-            .map(|one| Next::first(Instant::now() + FIRST, one.unit == patients[0].unit))
-            .collect(),
+        next: vec![Next::first(Instant::now() + FIRST); patients.len()],
         dry: if args.dry_run { Some(store.read()?) } else { None },
         patients,
         store,
