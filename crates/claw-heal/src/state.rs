@@ -59,8 +59,12 @@ impl Store {
     /// The charts, to be changed. Waits for whoever else changes them, though not for ever.
     pub(crate) fn open(&self, patience: Duration) -> Result<Charts, Complaint> {
         let open = || {
+            let mut above = self.folder.ancestors();
+            let is_there = above.find(|folder| folder.symlink_metadata().is_ok());
+            // First where it is to be made, and then where it is.
+            is_there.map_or(Ok(()), no_objection)?;
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-            objection(&self.folder).map_or(Ok(()), |why| Err(io::Error::other(why)))?;
+            no_objection(&self.folder)?;
             let file = self.file();
             let lock = lock(&file.with_extension("lock"), patience)?;
             let units = read(&file)?;
@@ -124,22 +128,19 @@ fn read(file: &Path) -> io::Result<BTreeMap<String, Chart>> {
     Ok(kept.units)
 }
 
-/// Why root must not write there: somebody else could put something else in its place.
-fn objection(folder: &Path) -> Option<String> {
+/// Refuses a folder where root must not write: somebody else could put something in its place.
+fn no_objection(folder: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
-        return None;
+        return Ok(());
     }
-    let folder = match folder.canonicalize() {
-        Ok(folder) => folder,
-        Err(error) => return Some(error.to_string()),
-    };
-    folder.ancestors().find_map(|above| {
+    let objection = folder.canonicalize()?.ancestors().find_map(|above| {
         const STICKY: u32 = 0o1000;
         let meta = fs::symlink_metadata(above).ok()?;
         let is_open = meta.mode() & 0o022 != 0 && meta.mode() & STICKY == 0;
         let shown = above.display();
         (meta.uid() != 0 || is_open).then(|| format!("others than root can write '{shown}'"))
-    })
+    });
+    objection.map_or(Ok(()), |why| Err(io::Error::other(why)))
 }
 
 fn lock(file: &Path, patience: Duration) -> io::Result<Flock<File>> {
@@ -194,6 +195,17 @@ mod tests {
             (0o700, 0o600, 0o600)
         );
         assert_eq!(fs::read_dir(folder.path().join("heal")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn root_makes_nothing_where_others_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let foreign = folder.path().join("foreign");
+        fs::create_dir(&foreign).unwrap();
+        fs::set_permissions(&foreign, fs::Permissions::from_mode(0o777)).unwrap();
+        let opened = Store::new(&foreign, "dev").open(SOON);
+        assert_eq!(opened.is_err(), geteuid().is_root());
+        assert_eq!(foreign.join("heal").exists(), !geteuid().is_root());
     }
 
     #[test]
