@@ -156,3 +156,36 @@ fn n3_a_monitor_is_ready_lives_and_is_started_anew_on_trixie() {
 fn n3_a_monitor_is_ready_lives_and_is_started_anew_on_bookworm() {
     is_watched_over("bookworm");
 }
+
+/// A monitor that is started as early as can be, on a box whose user managers are late.
+const EARLY: &str = "printf '[Unit]\\nDefaultDependencies=no\\nAfter=local-fs.target\\n[Service]\\nType=notify\\n\
+    ExecStart=%s\\nStandardOutput=append:/var/log/records\\n[Install]\\nWantedBy=basic.target\\n' \
+    \"$0\" >/etc/systemd/system/early.service && systemctl -q enable early && \
+    mkdir /etc/systemd/system/user@1000.service.d && \
+    printf '[Service]\\nExecStartPre=+sleep 4\\n' >/etc/systemd/system/user@1000.service.d/late.conf";
+const EARLY_WATCH: &str = "/opt/bind/claw-health --user dev --only unit,bus,linger,runtime-dir --watch 500ms --confirm 1 --format json";
+
+fn waits_for_the_boot(suite: &str) {
+    let Some(host) = Host::boot(suite, "boot", &[]) else { return };
+    host.run("root", &["bash", "-euc", GATEWAY]);
+    host.run("root", &["bash", "-euc", EARLY, EARLY_WATCH]);
+    host.reboot();
+    host.run("root", &["bash", "-euc", "until systemctl is-active -q early; do sleep 0.1; done"]);
+    let watched = Watched { host, taken: 0 };
+    let asked = "systemctl show -P ActiveEnterTimestampMonotonic early user@1000";
+    let stamps = watched.root(asked);
+    let mut stamps = stamps.split_whitespace().map(|stamp| stamp.parse::<u64>().unwrap());
+    let (monitor, manager) = (stamps.next().unwrap(), stamps.next().unwrap());
+    assert!(manager < monitor, "it looked before the manager was up");
+    // Its own unit is not the monitor's, and no disk of a container is in trouble.
+    let told =
+        watched.root("grep -E 'user/openclaw|bus:|linger|runtime-dir' /var/log/records || :");
+    assert_eq!(told, "", "a boot is no trouble");
+}
+
+#[test]
+fn s3_a_boot_is_no_trouble() {
+    for suite in ["trixie", "bookworm"] {
+        waits_for_the_boot(suite);
+    }
+}

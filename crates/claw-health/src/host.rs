@@ -160,6 +160,11 @@ impl Host {
             .map_err(String::clone)
     }
 
+    /// Does its owner's manager start at boot, and outlive log-out?
+    pub(crate) fn lingers(&self) -> bool {
+        self.path("/var/lib/systemd/linger").join(&self.owner().name).exists()
+    }
+
     /// OpenClaw's own folder.
     pub(crate) fn openclaw_home(&self) -> PathBuf {
         self.owner().home.join(".openclaw")

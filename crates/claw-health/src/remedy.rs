@@ -90,9 +90,7 @@ pub(crate) fn said_to_owner(host: &Host) -> String {
 
 /// What lets the user manager of the owner run from now on; nothing where it is let already.
 pub(crate) fn enable_linger(host: &Host) -> Option<String> {
-    let owner = host.owner();
-    let lingers = host.path("/var/lib/systemd/linger").join(&owner.name).exists();
-    (!lingers).then(|| format!("sudo loginctl enable-linger {}", owner.name))
+    (!host.lingers()).then(|| format!("sudo loginctl enable-linger {}", host.owner().name))
 }
 
 /// A path as a shell takes it.

@@ -60,9 +60,8 @@ fn run(look: &Look) -> Found {
             format!("there is no {path}, and {} has no gateway that needs it", owner.name);
         return Ok(vec![Finding::pass("runtime-dir", message)]);
     }
-    let lingers = look.host.path("/var/lib/systemd/linger").join(&owner.name).exists();
     let manager_runs = user_manager_runs(&look.host);
-    Ok(vec![judge(&path, &owner.name, owner.uid, folder, lingers, manager_runs)])
+    Ok(vec![judge(&path, &owner.name, owner.uid, folder, look.host.lingers(), manager_runs)])
 }
 
 fn judge(

@@ -125,6 +125,14 @@ impl Manager {
         Ok(units.iter().filter_map(|unit| in_trouble(unit.list())).map(str::to_owned).collect())
     }
 
+    /// How long ago it was started; for the system's manager, how long ago the box was.
+    pub(crate) fn age(&self) -> Result<Duration, String> {
+        let values = Properties(self.properties("/org/freedesktop/systemd1", "Manager")?);
+        values
+            .ago("UserspaceTimestampMonotonic", now())
+            .ok_or_else(|| format!("the {} manager does not say when it was started", self.scope))
+    }
+
     fn properties(&self, path: &str, interface: &str) -> Result<Vec<Value>, String> {
         let method = Method { path, interface: "org.freedesktop.DBus.Properties", name: "GetAll" };
         let interface = format!("org.freedesktop.systemd1.{interface}");

@@ -4,6 +4,7 @@
 //! it can end at once, and tell the service manager that looks are really made. All times are of the
 //! clock that counts a suspended box's time as well and that nobody sets; only records tell another.
 
+mod boot;
 mod change;
 mod crashes;
 mod events;
@@ -26,6 +27,7 @@ pub(crate) use change::Confirm;
 use crate::args::{Args, Format};
 use crate::groups;
 use crate::host::Host;
+use boot::Boot;
 use crashes::{Crashes, Told};
 use events::{Event, Events};
 use looking::{Looked, Looking, Order};
@@ -55,6 +57,7 @@ pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
     };
     let events = Events::new(matches!(report, Report::Records(_)))?;
     let mut monitor = Monitor {
+        boot: Boot::new(&host, since_boot()),
         schedule: Schedule::new(since_boot(), every, args.interval.iter().copied().collect()),
         looking: Looking::start(args)?,
         overview: Overview::new(since_boot(), every),
@@ -78,6 +81,7 @@ pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
 struct Monitor {
     /// The box as it was at first, from which it is seen anew for each look.
     host: Arc<Host>,
+    boot: Boot,
     schedule: Schedule,
     looking: Looking,
     /// When the look began that is being made.
@@ -103,7 +107,8 @@ impl Monitor {
     fn watch(&mut self) -> Result<Event, Complaint> {
         loop {
             let now = since_boot();
-            if self.begun.is_none() && self.schedule.next() <= now {
+            let is_due = self.begun.is_none() && self.schedule.next() <= now;
+            if is_due && self.boot.is_over(&self.host, now) {
                 self.begin(now)?;
             }
             self.live(now)?;
@@ -200,7 +205,7 @@ impl Monitor {
         let signs = [self.notify.next(), self.report.next()];
         let signs = signs.into_iter().flatten().min().filter(|_| !self.is_late);
         let work = match self.begun {
-            None => Some(self.schedule.next()),
+            None => self.boot.next().or(Some(self.schedule.next())),
             Some(begun) => Some(begun + self.longest_look).filter(|_| !self.is_late),
         };
         /// Nothing to wait for but the look that hangs.
