@@ -196,6 +196,7 @@ parts() {
 			part file 0644 "$file" "$library/${file#"$here/"}"
 		done
 		part file 0755 "$here/deploy" "$library/deploy"
+		part file 0755 "$here/monitor" "$library/monitor"
 		part link - ../lib/claw/deploy "$prefix/bin/deploy"
 	fi
 	first_settings >"$stage/settings"

@@ -40,7 +40,7 @@ logs() {
 	pipes=$(mktemp -d) || complain 'cannot make a temporary folder'
 	mkfifo "$pipes/gateway" "$pipes/monitor"
 	followers=
-	trap 'kill $followers 2>/dev/null; wait; rm -rf "$pipes"' EXIT
+	trap 'trap - INT TERM HUP; kill $followers 2>/dev/null; wait; rm -rf "$pipes"' EXIT
 	trap exit INT TERM HUP
 	for service in gateway monitor; do
 		entries "$service" --follow --no-tail --since="@$from" >"$pipes/$service" &

@@ -66,7 +66,7 @@ take_all_out() {
 	lines=$(sed '1!G;h;$!d' "$ledger")
 	take_lines_out
 	if is_root && [ -d /run/systemd/system ]; then run_control monitor daemon-reload; fi
-	step "remove $state/health and $ledger" rm -rf -- "$state/health" "$ledger"
+	step "remove $state/health, $state/heal and $ledger" rm -rf -- "$state/health" "$state/heal" "$ledger"
 	take_out folder "$state"
 	# Those above it are empty only now.
 	take_lines_out

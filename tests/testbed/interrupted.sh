@@ -15,7 +15,7 @@ wrong=0 early=0
 
 # What is there, with what it holds; not what the box itself writes all the time.
 files() {
-  find /etc /usr /home /var/lib /root -xdev -not -path '/var/lib/systemd/timers/*' -not -path '/var/lib/claw/health*' \
+  find /etc /usr /home /var/lib /root -xdev -not -path '/var/lib/systemd/timers/*' -not -path '/var/lib/claw/heal*' \
     -printf '%p %y %m %u %l\n' -type f -exec sha256sum {} + 2>/dev/null | sort
 }
 

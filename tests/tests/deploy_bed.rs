@@ -321,7 +321,7 @@ fn logs_are_in_the_order_of_time(suite: &str) {
     let said = deployed(&host, &["logs"]);
     let stamps: Vec<_> = said.lines().map(|line| &line[..20]).collect();
     assert!(stamps.is_sorted(), "{said}");
-    for source in [" gateway systemd[", " monitor systemd[", " monitor claw-health["] {
+    for source in [" gateway systemd[", " monitor systemd[", " monitor openclaw-agent-monitor["] {
         assert!(said.contains(source), "{source}: {said}");
     }
     assert!(!said.contains("not-of-a-service"), "{said}");
@@ -331,7 +331,9 @@ fn logs_are_in_the_order_of_time(suite: &str) {
     let followed = shell(
         &host,
         "timeout 8 /opt/claw/scripts/deploy logs -n 3 -f >/tmp/followed & sleep 3; \
-         systemctl restart openclaw-agent-monitor; wait; cat /tmp/followed; pgrep -ax journalctl | grep -- --follow",
+         systemctl restart openclaw-agent-monitor; wait; cat /tmp/followed; for try in $(seq 50); do \
+         pgrep -ax journalctl | grep -q -- --follow || break; sleep 0.1; done; \
+         pgrep -ax journalctl | grep -- --follow",
     );
     assert!(followed.contains("monitor systemd[1]: Stopped openclaw-agent-monitor"), "{followed}");
     assert!(followed.lines().all(|line| line.starts_with("20")), "nothing runs on: {followed}");

@@ -50,6 +50,14 @@ impl Events {
         Ok(Self { stop, timer, has_reader })
     }
 
+    /// Does a signal ask for an end within that time?
+    pub(super) fn stop_comes(&self, within: Duration) -> Result<bool, Complaint> {
+        let cannot = |error: Errno| Complaint::new(format!("cannot wait: {}", error.desc()));
+        let within = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(self.stop.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, within).map(|count| count > 0).map_err(cannot)
+    }
+
     /// Waits until something comes, or until it is that time since boot.
     pub(super) fn wait(
         &self,

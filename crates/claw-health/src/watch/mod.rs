@@ -13,6 +13,7 @@ mod metrics;
 mod moment;
 mod notify;
 mod overview;
+mod reader;
 mod records;
 mod schedule;
 mod state;
@@ -35,6 +36,7 @@ use metrics::Metrics;
 use moment::since_boot;
 use notify::Notify;
 use overview::Overview;
+use reader::Reader;
 use records::Records;
 use schedule::Schedule;
 
@@ -62,6 +64,7 @@ pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
         looking: Looking::start(args)?,
         overview: Overview::new(since_boot(), every),
         notify: Notify::new(),
+        reader: Reader::default(),
         longest_look: args.timeout * 2 + Duration::from_secs(5),
         begun: None,
         is_late: false,
@@ -72,8 +75,13 @@ pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
     };
     let watched = monitor.watch();
     monitor.notify.stopping();
-    if watched? == Event::Stop {
-        monitor.report.end();
+    match watched? {
+        Event::Stop => monitor.report.end(),
+        // A service is a whole pipe, which is to go on; where it is stopped, any of it may end first.
+        _ if Notify::is_service() && !monitor.events.stop_comes(Duration::from_secs(1))? => {
+            return Err(Complaint::new("whoever read the records has ended"));
+        }
+        _ => {}
     }
     Ok(Outcome::Well)
 }
@@ -94,6 +102,7 @@ struct Monitor {
     events: Events,
     crashes: Option<Crashes>,
     notify: Notify,
+    reader: Reader,
 }
 
 /// For whom the monitor looks.
@@ -113,7 +122,10 @@ impl Monitor {
             }
             self.live(now)?;
             let crashed = self.crashes.as_ref().map(|crashes| &crashes.ready);
-            match self.events.wait(self.next(now), &self.looking.ready, crashed)? {
+            let event = self.events.wait(self.next(now), &self.looking.ready, crashed)?;
+            // What is written below cannot have been read yet.
+            self.reader.look(since_boot());
+            match event {
                 Event::Time => {}
                 Event::Looked => {
                     let looked = self.looking.take()?;
@@ -181,17 +193,23 @@ impl Monitor {
     /// Shows that it lives, as long as looks come to their end.
     fn live(&mut self, now: Duration) -> Result<(), Complaint> {
         let is_late = |begun: Duration| begun + self.longest_look <= now;
+        let longest = self.longest_look;
         let late = match &self.crashes {
-            _ if self.begun.is_some_and(is_late) => Some("a look has not come to its end"),
+            _ if self.begun.is_some_and(is_late) => {
+                Some(("a look has not come to its end", longest))
+            }
             Some(crashes) if crashes.asked().is_some_and(is_late) => {
-                Some("what crashed has not been found out")
+                Some(("what crashed has not been found out", longest))
+            }
+            // Who reads at leisure is no part of a service.
+            _ if self.notify.next().is_some() && self.reader.is_stuck(now) => {
+                Some(("nobody has read what was written", reader::LIMIT))
             }
             _ => None,
         };
-        if let Some(what) = late {
+        if let Some((what, span)) = late {
             if !self.is_late {
-                let span = self.longest_look.as_secs();
-                complain("claw-health", &format!("{what} for {span} s"));
+                complain("claw-health", &format!("{what} for {} s", span.as_secs()));
                 self.is_late = true;
             }
             return Ok(());

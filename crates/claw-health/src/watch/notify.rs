@@ -27,6 +27,11 @@ impl Notify {
         Self { is_ready: false, every, next: Duration::ZERO }
     }
 
+    /// Is there a service manager that wants to know?
+    pub(super) fn is_service() -> bool {
+        std::env::var_os("NOTIFY_SOCKET").is_some()
+    }
+
     /// A look is complete.
     pub(super) fn looked(&mut self, status: &str) {
         if !self.is_ready {
