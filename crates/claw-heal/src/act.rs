@@ -1,9 +1,9 @@
 //! The ladder: what may be done to a unit. There is nothing else, and no record can add to it.
 
+use claw_box::Owner;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
-use crate::owner::Owner;
 use crate::patient::{Scope, Unit};
 
 /// One thing to do to a unit.

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use claw_box::child::{self, NotEnded};
 use claw_record::Record;
 
-use crate::child::{self, NotEnded};
 use crate::said::{self, About, Said};
 
 /// How a look is made.
@@ -42,7 +42,7 @@ impl Look {
             NotEnded::Late => format!("'{name} gateway' did not end in time"),
         })?;
         // It ends with 1 where something is not well, which is what is asked.
-        match parse(&ended.stdout, &self.host) {
+        match parse(&String::from_utf8_lossy(&ended.stdout), &self.host) {
             Some(said) => Ok(said),
             None => Err(format!("'{name} gateway' failed: {}", ended.reason())),
         }

@@ -6,8 +6,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::child;
-use crate::owner::Owner;
+use claw_box::{Owner, child};
+
 use crate::patient::{Scope, Unit};
 
 /// By sd-messages(3): a manager begins to stop a unit, because it was told to.

@@ -6,16 +6,13 @@ mod as_owner;
 mod budget;
 mod cause;
 mod chart;
-mod child;
 mod claw_health;
 mod decide;
 mod facts;
-mod getent;
 mod healer;
 mod input;
 mod journalctl;
 mod moment;
-mod owner;
 mod patient;
 mod restart_log;
 mod run;
@@ -29,7 +26,7 @@ mod verbs;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(end) = as_owner::serve() {
+    if let Some(end) = as_owner::AS_OWNER.serve() {
         return end;
     }
     match args::parse() {

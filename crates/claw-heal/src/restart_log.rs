@@ -5,16 +5,16 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
+use claw_box::Owner;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::as_owner::{self, Job};
-use crate::owner::Owner;
+use crate::as_owner::{AS_OWNER, Job};
 
 /// How long ago somebody had OpenClaw stop or restart the gateway; nothing where nobody did, or the
 /// clock says that it is yet to come.
 pub(crate) fn operated_ago(owner: &Owner, deadline: Instant) -> Result<Option<Duration>, String> {
-    let text = as_owner::ask(owner, Job::RestartLog, deadline)?;
+    let text = AS_OWNER.ask(owner, Job::RestartLog, deadline)?;
     Ok(last(&text).and_then(|at| Duration::try_from(OffsetDateTime::now_utc() - at).ok()))
 }
 
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn where_there_is_no_log_nobody_did_anything() {
         let home = tempfile::tempdir().unwrap();
-        let owner = Owner { name: "dev".into(), uid: 0, gid: 0, home: home.path().into() };
+        let owner = Owner::parse(&format!("dev:x:0:0::{}:", home.path().display())).unwrap();
         assert_eq!(tail(&owner).unwrap(), "");
         let logs = home.path().join(".openclaw/logs");
         std::fs::create_dir_all(&logs).unwrap();

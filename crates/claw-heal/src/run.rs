@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use clap_complete::generate;
+use claw_box::{groups, state_folder, whose};
 use claw_record::{Complaint, Format, Outcome, Output, Source};
 
 use crate::args::{self, Args, Verb};
@@ -10,7 +11,6 @@ use crate::claw_health::Look;
 use crate::decide::Rules;
 use crate::healer::{Healer, Next, Unable};
 use crate::input::{Event, Input, pass};
-use crate::owner;
 use crate::patient::patients;
 use crate::state::Store;
 use crate::tell::Teller;
@@ -24,10 +24,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         Output::stdout(None).piece(&script)?;
         return Ok(Outcome::Well);
     }
-    let owner = owner::whose(args.user.as_deref())?;
+    let owner = whose("heal for", args.user.as_deref())?;
     let patients = patients(&args.gateway_unit, &args.monitor_unit, &args.unit)
         .map_err(|why| Complaint::new(format!("cannot heal: {why}")))?;
-    let store = Store::new(&owner::state_folder(args.state.as_deref()), &owner.name);
+    let store = Store::new(&args.state.clone().unwrap_or_else(state_folder), &owner.name);
     let host = nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned();
     let source = Source::on("claw-heal", host.clone());
     let look = Look {
@@ -49,6 +49,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         }
         None => {}
     }
+    let _guard = groups::guard(true);
     // What a record that was lost has said is found out then; who reads one look has ended by then.
     const FIRST: Duration = Duration::from_secs(10);
     let mut healer = Healer {

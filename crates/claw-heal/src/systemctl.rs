@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use claw_box::{Owner, child};
 use nix::time::{ClockId, clock_gettime};
 
-use crate::as_owner::{self, Job};
-use crate::child;
+use crate::as_owner::{AS_OWNER, Job};
 use crate::facts::Facts;
-use crate::owner::Owner;
 use crate::patient::{Scope, Unit};
 
 /// What is asked for.
@@ -45,7 +44,7 @@ pub(crate) fn run(
             let mut command = Command::new("systemctl");
             child::output(command.arg("--no-ask-password").args(words), deadline)
         }
-        Scope::User => as_owner::ask(owner, Job::Systemctl(words), deadline),
+        Scope::User => AS_OWNER.ask(owner, Job::Systemctl(words), deadline),
     }
 }
 

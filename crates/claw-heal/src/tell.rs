@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use claw_box::Owner;
 use claw_record::{Record, Severity, Source, Status};
 use serde_json::Value;
 
@@ -9,7 +10,6 @@ use crate::act::{Act, LADDER, Rung, journal};
 use crate::budget::Limit;
 use crate::cause::Cause;
 use crate::chart::{Chart, GaveUp, Trouble};
-use crate::owner::Owner;
 use crate::patient::Unit;
 use crate::span::shown;
 

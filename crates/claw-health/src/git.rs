@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use crate::child::{self, Ended, NotEnded};
-use crate::owner::Owner;
+use claw_box::Owner;
+use claw_box::child::{self, Ended, NotEnded};
 
 /// What a repository says of itself.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use claw_box::{Owner, Users, state_folder};
 use claw_record::Complaint;
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -15,7 +16,6 @@ use nix::sys::stat::Mode;
 use serde_json::Value;
 
 use crate::files::replace::{make_folder, replace};
-use crate::owner::{self, Owner};
 use crate::systemd::{Manager, Scope};
 
 /// Which box it is, and where on it things are.
@@ -113,7 +113,7 @@ impl Host {
         };
         host.name = host.find_name();
         if let Some(user) = &place.user {
-            let owner = owner::named(&host, user).ok_or_else(|| {
+            let owner = host.users().named(user).ok_or_else(|| {
                 Complaint::cannot("look at", user, "there is no such user on this box")
             })?;
             host.owner = OnceLock::from(owner);
@@ -149,7 +149,14 @@ impl Host {
 
     /// Whose gateway it is.
     pub(crate) fn owner(&self) -> &Owner {
-        self.owner.get_or_init(|| owner::find(self))
+        self.owner.get_or_init(|| self.users().owner())
+    }
+
+    fn users(&self) -> Users {
+        match &self.root {
+            None => Users::here(),
+            Some(tree) => Users::of_tree(tree, &self.read("/etc/passwd").unwrap_or_default()),
+        }
     }
 
     /// A manager of systemd, connected at the first time of asking, or the reason why it cannot be.
@@ -339,9 +346,6 @@ impl Host {
 
     /// Where something is remembered.
     pub(crate) fn memory_file(&self, name: &str) -> PathBuf {
-        self.state
-            .get_or_init(|| owner::state_folder(self))
-            .join("health")
-            .join(format!("{name}.json"))
+        self.state.get_or_init(state_folder).join("health").join(format!("{name}.json"))
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use clap_complete::generate;
+use claw_box::{Owner, groups};
 use claw_record::{Complaint, Outcome, Output};
 
 use crate::args::{self, Args};
 use crate::formats::Writer;
-use crate::groups;
 use crate::host::Host;
 use crate::look::Looker;
 use crate::plan::{Plan, plan};
@@ -29,7 +29,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     let host = Arc::new(Host::new(&args.place)?);
     if args.whose {
         // A script reads it, whatever the settings say of the writing of records.
-        Output::stdout(None).piece(host.owner().line().as_bytes())?;
+        let Owner { name, uid, gid, home, .. } = host.owner();
+        let line = format!("{name} {uid} {gid} {}\n", home.display());
+        Output::stdout(None).piece(line.as_bytes())?;
         return Ok(Outcome::Well);
     }
     let Plan { targets, absent, .. } = plan(args, &host)?;

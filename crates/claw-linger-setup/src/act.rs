@@ -6,11 +6,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use claw_box::Owner;
 use nix::unistd::geteuid;
 
 use crate::at_home::{self, Job};
 use crate::environment::FOREIGN_GROUP;
-use crate::owner::Owner;
 use crate::systemctl::{JOB_FAILED, TOO_OFTEN};
 use crate::{linger, loginctl, mounts, systemctl};
 

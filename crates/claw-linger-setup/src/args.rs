@@ -7,8 +7,9 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgGroup, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::Shell;
+use claw_box::{Owner, Users};
 
-use crate::owner;
+use nix::unistd::{Uid, geteuid};
 
 /// Make user services survive log-out and reboot, and prove it.
 ///
@@ -103,9 +104,19 @@ pub(crate) fn parse() -> Result<Args, ExitCode> {
     // What clap took it can also give: the types are those that it was told.
     let mut args = Args::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
     if is_set {
-        args.user = args.user.filter(|name| owner::is_for_me(name));
+        args.user = args.user.filter(|name| is_for_me(name));
     }
     Ok(args)
+}
+
+/// Does a name that stands in a settings file of the box count for who asks? Root does the work of
+/// others; for everybody else only their own does.
+fn is_for_me(name: &str) -> bool {
+    counts(geteuid(), Users::here().named(name).as_ref())
+}
+
+fn counts(me: Uid, named: Option<&Owner>) -> bool {
+    me.is_root() || named.is_some_and(|owner| owner.uid == me.as_raw())
 }
 
 /// The whole command line.
@@ -150,6 +161,16 @@ mod tests {
     fn whose_services_has_no_default_of_its_own() {
         let user = command().get_opts().find(|arg| arg.get_long() == Some("user")).cloned();
         assert!(user.unwrap().get_default_values().is_empty());
+    }
+
+    #[test]
+    fn what_is_set_for_the_box_counts_for_root_and_for_that_user_alone() {
+        let dev = Owner::parse("dev:x:1000:1000::/home/dev:/bin/bash");
+        for (me, expected) in [(0, true), (1000, true), (1001, false)] {
+            assert_eq!(counts(Uid::from_raw(me), dev.as_ref()), expected, "{me}");
+        }
+        assert!(counts(Uid::from_raw(0), None), "root is told that there is no such user");
+        assert!(!counts(Uid::from_raw(1001), None));
     }
 
     #[test]

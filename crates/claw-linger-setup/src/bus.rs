@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use claw_box::Owner;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::socket::sockopt::PeerCredentials;
@@ -16,7 +17,6 @@ use nix::unistd::geteuid;
 
 use crate::act::Act;
 use crate::manager;
-use crate::owner::Owner;
 use crate::plan::{State, World};
 
 /// How long one socket may take to answer.

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::child;
+use claw_box::child;
 
 /// A session that logind knows.
 #[derive(Clone, Debug, PartialEq, Eq)]

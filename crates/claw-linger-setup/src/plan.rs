@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use claw_box::Owner;
 use claw_record::Status;
 use nix::unistd::geteuid;
 
@@ -11,7 +12,6 @@ use crate::at_home::{self, Answer, Job};
 use crate::environment::{Files, Found, Spot};
 use crate::ground::Ground;
 use crate::manager::Mask;
-use crate::owner::Owner;
 use crate::{bus, linger, manager, runtime_dir, tool};
 
 /// Where a plan is made.

@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use clap_complete::generate;
+use claw_box::{groups, state_folder, whose};
 use claw_record::{Complaint, Format, Outcome, Output, Record, Source, Status};
 use nix::unistd::geteuid;
 use serde_json::Value;
@@ -16,7 +17,7 @@ use crate::environment::{Dialect, lines};
 use crate::ground::ground;
 use crate::memory::{Memory, Store};
 use crate::plan::{Deed, State, Step, World, last_resort, look, remedy, set_up, take_back};
-use crate::{explain, owner, prove};
+use crate::{explain, prove};
 
 /// Does what was asked for, and says how it turned out.
 pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
@@ -26,12 +27,13 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         Output::stdout(None).piece(&script)?;
         return Ok(Outcome::Well);
     }
+    let _guard = groups::guard(true);
     if args.explain {
         return explain::run(args);
     }
-    let owner = owner::whose_to(verb(args), args.user.as_deref())?;
+    let owner = whose(verb(args), args.user.as_deref())?;
     let world = World { owner, ground: ground()? };
-    let store = Store::new(&owner::state_folder(args.state.as_deref()), &world.owner.name);
+    let store = Store::new(&args.state.clone().unwrap_or_else(state_folder), &world.owner.name);
     let source = Source::new("claw-linger-setup");
     let mut output = Output::stdout(args.format.map(Format::from));
     if args.prove {

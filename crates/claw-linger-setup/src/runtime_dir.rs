@@ -4,13 +4,13 @@ use std::fs::{self, Metadata, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use claw_box::Owner;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use crate::act::Act;
 use crate::at_home::Job;
 use crate::bus;
 use crate::manager;
-use crate::owner::Owner;
 use crate::plan::{State, World};
 
 /// The folder as it was found.

@@ -3,11 +3,10 @@
 use std::process::Command;
 use std::time::Instant;
 
+use claw_box::{Owner, child};
 use nix::unistd::geteuid;
 
 use crate::at_home::{self, Answer, Job};
-use crate::child;
-use crate::owner::Owner;
 
 /// What a manager says of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::child;
-use crate::owner::Owner;
+use claw_box::Owner;
+use claw_box::child::{self, NotEnded};
 
 /// What was started in a session that has ended since.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +39,13 @@ pub(crate) fn start_in_session(
     command.args(options).args(["--", "/bin/sh", "-c", SCRIPT, "sh", unit, &seconds.to_string()]);
     let ended = child::run(command.env("LC_ALL", "C"), deadline);
     let ended = ended.map_err(|why| match why {
-        child::NotEnded::NotStarted(error) => format!("cannot run 'systemd-run': {error}"),
-        child::NotEnded::Late => "the session did not end in time".to_owned(),
+        NotEnded::NotStarted(error) => format!("cannot run 'systemd-run': {error}"),
+        NotEnded::Late => "the session did not end in time".to_owned(),
     })?;
     if !ended.status.success() {
         return Err(format!("no session of {} could start a unit: {}", owner.name, ended.reason()));
     }
-    parse(&ended.stdout)
+    parse(&String::from_utf8_lossy(&ended.stdout))
 }
 
 fn parse(text: &str) -> Result<Started, String> {

@@ -1,11 +1,13 @@
 //! What does a command say, a monitoring plug-in or any other?
 
-use std::process::Command;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
 
+use claw_box::child::{self, Ended, NotEnded};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::checks::{Check, Find, Found, Needs};
-use crate::child::{self, Ended, NotEnded};
 use crate::finding::Finding;
 use crate::look::Look;
 use crate::performance;
@@ -49,7 +51,7 @@ fn judge(subject: String, ended: &Ended) -> Finding {
     // What it says itself, cut to what a sentence bears.
     let told = shortened(if line.is_empty() { complaint.unwrap_or_default() } else { line });
     let or = |words: &str| if told.is_empty() { words.to_owned() } else { told.clone() };
-    if let Some(signal) = child::signal_name(ended.status) {
+    if let Some(signal) = signal_name(ended.status) {
         let told = if told.is_empty() { told } else { format!(": {told}") };
         return Finding::fail(subject, format!("it was ended by {signal}{told}"))
             .note("signal", signal);
@@ -69,7 +71,7 @@ fn judge(subject: String, ended: &Ended) -> Finding {
         127 => Finding::unknown(subject, format!("cannot run it: {}", or("no such command"))),
         // The shell of a child that a signal ended.
         129..=192 if told.is_empty() => {
-            let signal = nix::sys::signal::Signal::try_from(status - 128);
+            let signal = Signal::try_from(status - 128);
             let signal = signal.map_or_else(|_| status.to_string(), |signal| signal.to_string());
             Finding::fail(subject, format!("it ended with status {status}, as after {signal}"))
         }
@@ -77,6 +79,12 @@ fn judge(subject: String, ended: &Ended) -> Finding {
     };
     let finding = finding.note("exit_status", status);
     if values.is_empty() { finding } else { finding.note("performance", Value::from(values)) }
+}
+
+/// How a program ended that did not exit by itself: the signal's name.
+fn signal_name(status: ExitStatus) -> Option<String> {
+    let number = status.signal()?;
+    Some(Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |s| s.to_string()))
 }
 
 fn shortened(text: &str) -> String {
@@ -89,9 +97,6 @@ fn shortened(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::ExitStatusExt;
-    use std::process::ExitStatus;
-
     use super::*;
 
     fn ended(status: i32, stdout: &str, stderr: &str) -> Finding {
@@ -130,6 +135,14 @@ mod tests {
             assert_eq!(format!("{} {}", finding.status, finding.message), expected);
             assert_eq!(finding.data["exit_status"], status);
         }
+    }
+
+    #[test]
+    fn a_signal_has_a_name() {
+        let killed = Ended { status: ExitStatus::from_raw(11), stdout: vec![], stderr: vec![] };
+        let finding = judge("exec:x".into(), &killed);
+        assert_eq!(finding.message, "it was ended by SIGSEGV");
+        assert_eq!(finding.data["signal"], "SIGSEGV");
     }
 
     #[test]

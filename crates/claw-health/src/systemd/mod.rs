@@ -12,11 +12,11 @@ use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use claw_box::Owner;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::geteuid;
 
 use crate::host::Host;
-use crate::owner::Owner;
 use dbus::{Argument, Connection, Failure, Method, Value};
 
 /// Which of the managers: that of the box, or that of the gateway's owner.

@@ -6,14 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
+use claw_box::groups;
 use claw_record::Complaint;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use signal_hook::low_level::{exit, pipe};
-
-use crate::groups;
 
 /// What came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

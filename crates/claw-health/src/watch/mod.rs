@@ -21,12 +21,12 @@ mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
+use claw_box::groups;
 use claw_record::{Complaint, Outcome, complain};
 
 pub(crate) use change::Confirm;
 
 use crate::args::{Args, Format};
-use crate::groups;
 use crate::host::Host;
 use boot::Boot;
 use crashes::{Crashes, Told};

@@ -9,14 +9,13 @@ mod shell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use claw_box::Owner;
 use serde::{Deserialize, Serialize};
 
 use block::Block;
 pub(crate) use block::Dialect;
 pub(crate) use edit::FOREIGN_GROUP;
 use shell::Reads;
-
-use crate::owner::Owner;
 
 /// A file that a shell reads, and what was found in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,10 +16,10 @@ mod text;
 mod typed;
 mod units;
 
+use claw_box::{Owner, Users};
 use claw_record::{Complaint, Outcome, Output, Source, Status};
 
 use crate::args::Args;
-use crate::owner::{self, Owner};
 use scene::Scene;
 use text::Text;
 
@@ -46,14 +46,14 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
 /// Whose services it is about. Root may have read of somebody else's, and who typed `sudo` means
 /// their own.
 fn whose(args: &Args, text: Option<&Text>) -> Result<Owner, Complaint> {
-    let owner = owner::whose(args.user.as_deref())?;
+    let owner = claw_box::whose("look at", args.user.as_deref())?;
     if args.user.is_some() || !nix::unistd::geteuid().is_root() {
         return Ok(owner);
     }
-    let named = |name: String| owner::whose(Some(&name)).ok();
+    let named = |name: String| claw_box::whose("look at", Some(&name)).ok();
     let told = || {
         let uid = text?.uid()?;
-        scene::users().into_iter().find(|(_, is)| *is == uid).map(|(name, _)| name)
+        Users::here().numbered(uid).map(|user| user.name.clone())
     };
     let sudo = || std::env::var("SUDO_USER").ok().filter(|_| owner.uid == 0);
     Ok(told().or_else(sudo).and_then(named).unwrap_or(owner))

@@ -6,6 +6,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use claw_box::Owner;
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 
 use super::caller::Caller;
@@ -14,7 +15,6 @@ use super::sockets::{Listeners, Socket};
 use super::states::{Failure, Sight, States};
 use super::text::{Heard, Text, is_unit};
 use super::units::{Scope, Units};
-use crate::owner::Owner;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {

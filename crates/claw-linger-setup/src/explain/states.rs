@@ -3,8 +3,9 @@
 use std::io::ErrorKind::PermissionDenied;
 use std::time::{Duration, Instant};
 
+use claw_box::Owner;
+
 use super::units::Scope;
-use crate::owner::Owner;
 use crate::{bus, systemctl};
 
 /// How long a manager may take to say it.

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use claw_box::Owner;
+
 use super::folder::Folder;
-use crate::owner::Owner;
 
 /// A kind of manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

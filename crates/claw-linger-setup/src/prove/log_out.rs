@@ -151,7 +151,7 @@ fn epoch_seconds() -> u64 {
 mod tests {
     use super::*;
     use crate::ground::Ground;
-    use crate::owner::Owner;
+    use claw_box::Owner;
 
     #[test]
     fn s3_a_proof_passes_only_where_nothing_but_linger_can_have_kept_the_service() {

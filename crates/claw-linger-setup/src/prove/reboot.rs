@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::ground::Ground;
-    use crate::owner::Owner;
+    use claw_box::Owner;
 
     #[test]
     fn a_note_is_read_without_the_managers_own_session_and_half_of_one_is_none() {

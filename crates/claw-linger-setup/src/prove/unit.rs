@@ -8,8 +8,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use claw_box::Owner;
+
 use crate::beside::Beside;
-use crate::owner::Owner;
 
 const NAME: &str = "claw-linger-proof.service";
 

@@ -4,10 +4,10 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use claw_box::getent;
 use nix::errno::Errno;
 
 use super::{Clocks, Failure};
-use crate::getent;
 use crate::network::url::Endpoint;
 
 /// A connection, each of whose reads and writes ends at the deadline.

@@ -2,13 +2,11 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::signal::Signal;
 use nix::sys::time::TimeSpec;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
@@ -16,19 +14,31 @@ use nix::unistd::Pid;
 use crate::groups;
 
 /// As much of its output as is kept. The rest is read and thrown away, so that it never waits.
-const KEPT_BYTES: usize = 64 * 1024;
+const KEPT_BYTES: usize = 256 * 1024;
 
 /// A program that has ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// The beginning of what it wrote.
+    pub stdout: Vec<u8>,
+    /// The beginning of what it complained of.
+    pub stderr: Vec<u8>,
+}
+
+impl Ended {
+    /// Why it failed: the first thing that it said of it, as what follows is advice.
+    pub fn reason(&self) -> String {
+        let stderr = String::from_utf8_lossy(&self.stderr);
+        let said = stderr.lines().map(str::trim).find(|line| !line.is_empty());
+        said.map_or_else(|| self.status.to_string(), str::to_owned)
+    }
 }
 
 /// Why there is no end to tell of.
 #[derive(Debug)]
-pub(crate) enum NotEnded {
+pub enum NotEnded {
     /// It could not be started.
     NotStarted(io::Error),
     /// Its time was up, and it was killed with all that it had started.
@@ -37,18 +47,49 @@ pub(crate) enum NotEnded {
 
 /// Runs a program in a process group of its own, without input, and waits until it ends or its time
 /// is up. What is left of the group then is killed: a look leaves nothing behind.
-pub(crate) fn run(command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
+pub fn run(command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
     run_with(Stdio::null(), command, deadline)
 }
 
 /// As [`run`], with these few lines as its input.
-pub(crate) fn tell(
+pub fn tell(lines: &str, command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
+    let input = input(lines).map_err(NotEnded::NotStarted)?;
+    run_with(input, command, deadline)
+}
+
+/// As [`tell`], for a program that opens a session of its own, which the first of a group cannot. It
+/// outlives this process, so that it can finish what it has begun.
+pub(crate) fn send(
     lines: &str,
     command: &mut Command,
     deadline: Instant,
 ) -> Result<Ended, NotEnded> {
     let input = input(lines).map_err(NotEnded::NotStarted)?;
-    run_with(input, command, deadline)
+    command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().map_err(NotEnded::NotStarted)?;
+    attend(child, deadline, |child| {
+        // It may have ended by itself.
+        let _ = child.kill();
+    })
+}
+
+/// Runs it as people type it, and gives what it wrote; the reason why not names it.
+pub fn output(command: &mut Command, deadline: Instant) -> Result<String, String> {
+    let typed = typed(command);
+    let program = command.get_program().to_string_lossy().into_owned();
+    match run(command.env("LC_ALL", "C"), deadline) {
+        Ok(ended) if ended.status.success() => {
+            Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+        }
+        Ok(ended) => Err(format!("'{typed}' failed: {}", ended.reason())),
+        Err(NotEnded::NotStarted(error)) => Err(format!("cannot run '{program}': {error}")),
+        Err(NotEnded::Late) => Err(format!("'{typed}' did not end in time")),
+    }
+}
+
+fn typed(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
 /// A pipe that holds all of it, so that nobody has to wait until it is read.
@@ -61,13 +102,22 @@ fn input(lines: &str) -> io::Result<Stdio> {
 
 fn run_with(input: Stdio, command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = groups::start(command).map_err(NotEnded::NotStarted)?;
+    let child = groups::start(command).map_err(NotEnded::NotStarted)?;
+    attend(child, deadline, |child| groups::end(child))
+}
+
+/// Waits until it ends or its time is up, and sees to it that there is an end.
+fn attend(
+    mut child: Child,
+    deadline: Instant,
+    end: impl FnOnce(&mut Child),
+) -> Result<Ended, NotEnded> {
     let mut pipes = [
         child.stdout.take().map(OwnedFd::from).map_or_else(Pipe::closed, Pipe::new),
         child.stderr.take().map(OwnedFd::from).map_or_else(Pipe::closed, Pipe::new),
     ];
     let ended = wait(&child, &mut pipes, deadline);
-    groups::end(&child);
+    end(&mut child);
     let status = child.wait();
     let [stdout, stderr] = pipes.map(|pipe| pipe.kept);
     match (ended, status) {
@@ -116,12 +166,6 @@ fn has_ended(child: &Child) -> bool {
     let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
     // A signal that has no name here is an end as well.
     !matches!(waitid(Id::Pid(Pid::from_raw(pid)), flags), Ok(WaitStatus::StillAlive))
-}
-
-/// How a program ended that did not exit by itself: the signal's name.
-pub(crate) fn signal_name(status: ExitStatus) -> Option<String> {
-    let number = status.signal()?;
-    Some(Signal::try_from(number).map_or_else(|_| format!("signal {number}"), |s| s.to_string()))
 }
 
 /// One of its two ways to speak.
@@ -178,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_megabyte_is_read_and_little_of_it_kept() {
-        let ended = shell("head -c 3000000 /dev/zero; head -c 100000 /dev/zero >&2; exit 3", LONG);
+        let ended = shell("head -c 3000000 /dev/zero; head -c 300000 /dev/zero >&2; exit 3", LONG);
         let ended = ended.unwrap();
         assert_eq!(ended.status.code(), Some(3));
         assert_eq!([ended.stdout.len(), ended.stderr.len()], [KEPT_BYTES, KEPT_BYTES]);
@@ -211,8 +255,46 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_has_a_name() {
-        let ended = shell("kill -SEGV $$", LONG).unwrap();
-        assert_eq!(signal_name(ended.status).as_deref(), Some("SIGSEGV"));
+    fn what_a_program_says_is_given_and_its_first_complaint_where_it_fails() {
+        let said = |script: &str| {
+            output(Command::new("/bin/sh").args(["-c", script]), Instant::now() + LONG)
+        };
+        assert_eq!(said("echo a; echo b >&2").as_deref(), Ok("a\n"));
+        assert_eq!(
+            said("echo >&2; echo one >&2; echo two >&2; exit 3"),
+            Err("'/bin/sh -c echo >&2; echo one >&2; echo two >&2; exit 3' failed: one".to_owned())
+        );
+        assert_eq!(said("exit 3"), Err("'/bin/sh -c exit 3' failed: exit status: 3".to_owned()));
+        let none = output(&mut Command::new("/no/such"), Instant::now() + LONG);
+        assert_eq!(
+            none,
+            Err("cannot run '/no/such': No such file or directory (os error 2)".to_owned())
+        );
+        let late = output(Command::new("sleep").arg("20"), Instant::now());
+        assert_eq!(late, Err("'sleep 20' did not end in time".to_owned()));
+    }
+
+    #[test]
+    fn what_is_told_arrives_whole() {
+        for tell in [tell, send] {
+            let ended = tell("one\ntwo", &mut Command::new("cat"), Instant::now() + LONG).unwrap();
+            assert_eq!(ended.stdout, b"one\ntwo");
+        }
+    }
+
+    #[test]
+    fn whoever_is_sent_is_not_the_first_of_a_group() {
+        const SCRIPT: &str = "read -r line < /proc/$$/stat; set -- $line; [ $5 = $$ ]";
+        let leads = |tell: fn(&str, &mut Command, Instant) -> Result<Ended, NotEnded>| {
+            let mut shell = Command::new("/bin/sh");
+            tell("", shell.args(["-c", SCRIPT]), Instant::now() + LONG).unwrap().status.success()
+        };
+        assert!(leads(tell) && !leads(send));
+    }
+
+    #[test]
+    fn who_was_sent_and_is_late_is_killed() {
+        let late = send("", Command::new("sleep").arg("20"), Instant::now());
+        assert!(matches!(late, Err(NotEnded::Late)), "{late:?}");
     }
 }

@@ -10,12 +10,12 @@ use std::time::Instant;
 use crate::child::{self, NotEnded};
 
 /// The line of a user, by name or by number; nothing where there is no such user.
-pub(crate) fn passwd(key: &str, deadline: Instant) -> Result<Option<String>, String> {
+pub fn passwd(key: &str, deadline: Instant) -> Result<Option<String>, String> {
     ask("passwd", key, deadline)
 }
 
 /// The addresses of a host, in the order in which to try them; none where nobody knows it.
-pub(crate) fn ahosts(name: &str, deadline: Instant) -> Result<Vec<IpAddr>, String> {
+pub fn ahosts(name: &str, deadline: Instant) -> Result<Vec<IpAddr>, String> {
     Ok(ask("ahosts", name, deadline)?.map_or_else(Vec::new, |text| parse(&text)))
 }
 

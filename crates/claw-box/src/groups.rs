@@ -25,7 +25,7 @@ struct Groups {
 
 /// At its end the groups that still run are ended.
 #[derive(Debug)]
-pub(crate) struct Guard;
+pub struct Guard;
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -35,7 +35,7 @@ impl Drop for Guard {
 
 /// Sees to it that no group is left behind; where programs will be started, also by a signal that ends
 /// this process. Where that cannot be, the signals do what they always do.
-pub(crate) fn guard(starts_programs: bool) -> Guard {
+pub fn guard(starts_programs: bool) -> Guard {
     const STACK_BYTES: usize = 64 * 1024;
     let (not_yet, ready) = mpsc::channel();
     let watch = move || {
@@ -106,12 +106,12 @@ fn group(child: &Child) -> Option<Pid> {
 }
 
 /// Ends all groups; none is started any more.
-pub(crate) fn end_all() {
+pub fn end_all() {
     locked().end();
 }
 
 /// The signals by which people and systemd end a process, but for those that this one ignores.
-pub(crate) fn deadly() -> Vec<c_int> {
+pub fn deadly() -> Vec<c_int> {
     let ignored = ignored(&std::fs::read_to_string("/proc/self/status").unwrap_or_default());
     let all = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
     all.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0).collect()

@@ -1,0 +1,12 @@
+//! Who lives on this box, and how a program of it is run with bounds.
+//!
+//! The tools are linked statically: nothing here asks the name services of the C library.
+
+pub mod child;
+mod errand;
+pub mod getent;
+pub mod groups;
+mod owner;
+
+pub use errand::Errand;
+pub use owner::{Owner, Users, state_folder, whose};
