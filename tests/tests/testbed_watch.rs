@@ -157,6 +157,35 @@ fn n3_a_monitor_is_ready_lives_and_is_started_anew_on_bookworm() {
     is_watched_over("bookworm");
 }
 
+/// What a look would find in an hour is told as it happens.
+fn tells_changes_at_once(suite: &str) {
+    let Some(host) = Host::boot(suite, "moved", &[]) else { return };
+    let mut watched = Watched { host, taken: 0 };
+    watched.root(GATEWAY);
+    watched.root(&format!("{MONITOR} {}", WATCH.replace("500ms", "1h")));
+    watched.records();
+    watched.host.run("dev", &["systemctl", "--user", "stop", "openclaw-gateway"]);
+    assert_eq!(watched.hears(GATEWAY_UNIT, "warn")["data"]["state"], "stopped");
+    watched.host.run("dev", &["systemctl", "--user", "start", "openclaw-gateway"]);
+    let again = watched.hears(GATEWAY_UNIT, "pass");
+    assert!(again["data"]["for_seconds"].as_f64().unwrap() < 30.0, "{again}");
+    // Any unit of the system that fails.
+    watched.root("systemd-run -q -u broken -p RemainAfterExit=yes false");
+    watched.hears("unit:system/broken.service", "fail");
+    // The whole manager goes and comes back.
+    watched.root("systemctl stop user@1000");
+    assert_eq!(watched.hears(GATEWAY_UNIT, "fail")["data"]["state"], "stopped");
+    watched.root("systemctl start user@1000");
+    watched.hears(GATEWAY_UNIT, "pass");
+}
+
+#[test]
+fn a1_what_changes_between_two_looks_is_told_at_once() {
+    for suite in ["trixie", "bookworm"] {
+        tells_changes_at_once(suite);
+    }
+}
+
 /// A monitor that is started as early as can be, on a box whose user managers are late.
 const EARLY: &str = "printf '[Unit]\\nDefaultDependencies=no\\nAfter=local-fs.target\\n[Service]\\nType=notify\\n\
     ExecStart=%s\\nStandardOutput=append:/var/log/records\\n[Install]\\nWantedBy=basic.target\\n' \

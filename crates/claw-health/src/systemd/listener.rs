@@ -22,6 +22,15 @@ pub(crate) struct Change {
     pub(crate) end: Option<(i64, i64)>,
 }
 
+/// What a manager told since.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    /// Which of the units that were asked for changed, and what.
+    pub(crate) changes: Vec<(usize, Change)>,
+    /// Did another one fail?
+    pub(crate) another_failed: bool,
+}
+
 const UNITS: &str = "/org/freedesktop/systemd1/unit";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
@@ -45,14 +54,18 @@ impl Listener {
         }
     }
 
-    /// What came since of these units: which of them, and what. An error is the manager's end.
-    pub(crate) fn heard(&mut self, units: &[&str]) -> Result<Vec<(usize, Change)>, String> {
+    /// What came since, of these units above all. An error is the manager's end.
+    pub(crate) fn heard(&mut self, units: &[&str]) -> Result<Heard, String> {
         let paths: Vec<_> = units.iter().map(|unit| format!("{UNITS}/{}", escape(unit))).collect();
-        let mut heard = Vec::new();
+        let mut heard = Heard::default();
         while let Some(signal) = self.0.signal()? {
-            let unit = paths.iter().position(|path| *path == signal.path);
-            if let (Some(unit), "PropertiesChanged") = (unit, signal.name.as_str()) {
-                heard.push((unit, change(signal.body)));
+            if signal.name != "PropertiesChanged" {
+                continue;
+            }
+            let change = change(signal.body);
+            match paths.iter().position(|path| *path == signal.path) {
+                Some(unit) => heard.changes.push((unit, change)),
+                None => heard.another_failed |= change.active_state.as_deref() == Some("failed"),
             }
         }
         Ok(heard)

@@ -8,7 +8,6 @@ pub(crate) mod listener;
 pub(crate) mod socket;
 
 use std::fmt;
-use std::io::ErrorKind;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -188,10 +187,16 @@ pub(crate) fn user_socket(owner: &Owner) -> String {
     format!("/run/user/{}/systemd/private", owner.uid)
 }
 
-/// Does the owner's user manager run at all? Asking does not start it.
+/// Does the owner's user manager run at all? Asking does not start it. Of one that was stopped, the
+/// socket may be left.
 pub(crate) fn user_manager_runs(host: &Host) -> bool {
-    let socket = host.path(user_socket(host.owner())).symlink_metadata();
-    !socket.is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    let owner = host.owner();
+    let path = user_socket(owner);
+    if !host.is_running() {
+        return host.path(path).symlink_metadata().is_ok();
+    }
+    let reached = socket::connect(path, owner.uid);
+    !matches!(reached, Err(socket::Unreached::Absent | socket::Unreached::Refused))
 }
 
 /// The name of a listed unit that failed, or that is between two restarts; not of one that is merely

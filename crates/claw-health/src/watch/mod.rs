@@ -147,7 +147,7 @@ impl Monitor {
         self.begun = Some(now);
         self.looking.order(Order {
             host: self.host.anew(),
-            resting: self.schedule.resting(now),
+            resting: self.schedule.begin(now),
             in_trouble: self.report.in_trouble(),
         })
     }
@@ -180,7 +180,12 @@ impl Monitor {
         let Some(crashes) = &mut self.crashes else { return Ok(true) };
         self.is_late = false;
         match crashes.take() {
-            Some(told) => self.report.crashed(&told),
+            Some(told) => {
+                if told.has_moved {
+                    self.schedule.hurry("unit", since_boot());
+                }
+                self.report.crashed(&told)
+            }
             None => {
                 // It ended, which it does only by itself where it has failed.
                 self.crashes = None;

@@ -18,6 +18,12 @@ pub(super) struct Schedule {
     /// How often it looks at these checks.
     own: BTreeMap<&'static str, Duration>,
     next: BTreeMap<&'static str, Duration>,
+    /// When these are looked at before that.
+    hurried: BTreeMap<&'static str, Duration>,
+    /// Those of which such a look is under way.
+    hurrying: BTreeSet<&'static str>,
+    /// When the last look was over.
+    last: Duration,
     /// When there is a look even where nothing was there to be looked at.
     idle: Duration,
 }
@@ -29,31 +35,55 @@ impl Schedule {
         every: Duration,
         own: BTreeMap<&'static str, Duration>,
     ) -> Self {
-        Self { start, every, own, next: BTreeMap::new(), idle: start }
+        let (next, hurried, hurrying) = Default::default();
+        Self { start, every, own, next, hurried, hurrying, last: start, idle: start }
     }
 
-    /// The checks that are not due yet. One that was never looked at is due.
-    pub(super) fn resting(&self, now: Duration) -> BTreeSet<&'static str> {
-        self.next.iter().filter(|(_, next)| **next > now).map(|(name, _)| *name).collect()
+    /// A look begins: the checks that are not due yet. One that was never looked at is due.
+    pub(super) fn begin(&mut self, now: Duration) -> BTreeSet<&'static str> {
+        let is_hurried = |name| self.hurried.get(name).is_some_and(|at| *at <= now);
+        let resting = self.next.iter().filter(|(name, next)| **next > now && !is_hurried(**name));
+        let resting = resting.map(|(name, _)| *name).collect();
+        self.hurrying = self.hurried.keys().copied().filter(|name| is_hurried(*name)).collect();
+        self.hurried.retain(|_, at| *at > now);
+        resting
     }
 
     /// This check was looked at by now. One with a change that is not confirmed yet is looked at
-    /// again as soon as the monitor looks at all.
+    /// again as soon as the monitor looks at all, or at once where it was worth a look before its time.
     pub(super) fn looked(&mut self, check: &'static Check, now: Duration, is_open: bool) {
         let every = self.every_of(check);
         let every = if is_open { every.min(self.every) } else { every };
         self.next.insert(check.name, self.after(now, every));
+        if self.hurrying.remove(check.name) && is_open {
+            self.last = now;
+            self.hurry(check.name, now);
+        }
+    }
+
+    /// This check is worth a look before its time, be there one under way or not. What changes all the
+    /// time is looked at once a second.
+    pub(super) fn hurry(&mut self, check: &'static str, now: Duration) {
+        /// What changes goes through more than one state within a moment.
+        const SETTLED: Duration = Duration::from_millis(100);
+        const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+        if self.next.contains_key(check) {
+            let at = (self.last + AT_MOST_EVERY).max(now + SETTLED);
+            self.hurried.entry(check).or_insert(at);
+        }
     }
 
     /// A look is over. Only these checks are there to be looked at.
     pub(super) fn keep(&mut self, planned: &BTreeSet<&'static str>, now: Duration) {
         self.next.retain(|name, _| planned.contains(name));
+        self.last = now;
         self.idle = self.after(now, self.every);
     }
 
     /// When something is due.
     pub(super) fn next(&self) -> Duration {
-        self.next.values().min().copied().unwrap_or(self.idle)
+        let next = self.next.values().min().copied().unwrap_or(self.idle);
+        self.hurried.values().min().copied().unwrap_or(next).min(next)
     }
 
     fn every_of(&self, check: &Check) -> Duration {
@@ -88,7 +118,7 @@ mod tests {
         let mut looks = Vec::new();
         let mut now = at(1000);
         while now < at(1000 + 400) {
-            let resting = schedule.resting(now);
+            let resting = schedule.begin(now);
             let begun = (now - at(1000)).as_secs();
             now += at(takes(begun));
             for name in names.iter().filter(|name| !resting.contains(**name)) {
@@ -142,11 +172,42 @@ mod tests {
     }
 
     #[test]
+    fn what_changed_is_looked_at_once_a_second_at_most_and_alone() {
+        let moment = Duration::from_millis(100);
+        let mut schedule = Schedule::new(at(0), at(30), BTreeMap::new());
+        schedule.looked(check("unit"), at(0), false);
+        schedule.looked(check("load"), at(0), false);
+        schedule.keep(&BTreeSet::from(["unit", "load"]), at(0));
+        schedule.hurry("disk", at(9));
+        assert_eq!(schedule.next(), at(30), "it is not there");
+        schedule.hurry("unit", at(10));
+        schedule.hurry("unit", at(10) + moment / 2);
+        assert_eq!(schedule.next(), at(10) + moment);
+        assert_eq!(schedule.begin(schedule.next()), BTreeSet::from(["load"]));
+        // It changes once more while it is looked at.
+        schedule.hurry("unit", at(10) + moment);
+        schedule.looked(check("unit"), at(11), false);
+        schedule.keep(&BTreeSet::from(["unit", "load"]), at(11));
+        assert_eq!(schedule.next(), at(10) + moment * 2);
+        schedule.begin(at(11));
+        schedule.looked(check("unit"), at(11), false);
+        schedule.hurry("unit", at(11));
+        assert_eq!(schedule.next(), at(12), "there was a look just now");
+        // What changed is not confirmed, and then it is.
+        schedule.begin(at(12));
+        schedule.looked(check("unit"), at(12), true);
+        assert_eq!(schedule.next(), at(13));
+        schedule.begin(at(13));
+        schedule.looked(check("unit"), at(13), false);
+        assert_eq!(schedule.next(), at(30));
+    }
+
+    #[test]
     fn what_is_gone_keeps_nobody_awake() {
         let mut schedule = Schedule::new(at(0), at(30), BTreeMap::new());
         schedule.looked(check("gateway"), at(0), false);
         schedule.keep(&BTreeSet::new(), at(100));
         assert_eq!(schedule.next(), at(120));
-        assert!(schedule.resting(at(100)).is_empty());
+        assert!(schedule.begin(at(100)).is_empty());
     }
 }

@@ -179,7 +179,7 @@ fn idle_timer(host: &Host, scope: Scope, unit: &Unit) -> Option<String> {
 fn without_manager(host: &Host, subject: String, name: &str) -> Finding {
     let owner = host.owner();
     let down = format!(
-        "the user manager of {} does not run (failed to connect to bus: there is no {})",
+        "the user manager of {} does not run (failed to connect to bus: nobody listens at {})",
         owner.name,
         user_socket(owner)
     );

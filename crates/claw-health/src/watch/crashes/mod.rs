@@ -43,6 +43,8 @@ pub(super) struct Told {
     pub(super) crashes: Vec<Finding>,
     /// What is to be remembered once they are told, where that is something new.
     pub(super) memory: Option<Value>,
+    /// Did a unit change, so that a look is worth it?
+    pub(super) has_moved: bool,
     /// Is it the answer to a look that was made?
     answers: bool,
 }

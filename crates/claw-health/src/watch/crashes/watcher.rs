@@ -62,6 +62,10 @@ const VERSION: u64 = 1;
 pub(super) struct Watcher {
     host: Host,
     units: Vec<Unit>,
+    /// Is every unit of the system looked at that fails?
+    is_any: bool,
+    /// Did a unit change, so that a look is worth it?
+    has_moved: bool,
     /// Units that were named without their manager.
     named: BTreeMap<String, Unit>,
     memory: Memory,
@@ -102,6 +106,8 @@ impl Watcher {
         });
         let mut watcher = Self {
             units: Vec::new(),
+            is_any: false,
+            has_moved: false,
             named: BTreeMap::new(),
             memory,
             is_changed: false,
@@ -134,12 +140,16 @@ impl Watcher {
             self.call();
             self.read_on();
             self.find_out();
-            if self.is_changed || self.is_asked || !self.found.is_empty() {
+            if self.is_changed || self.is_asked || self.has_moved || !self.found.is_empty() {
                 let is_changed = std::mem::take(&mut self.is_changed) || !self.found.is_empty();
                 let memory =
                     if is_changed { serde_json::to_value(&self.memory).ok() } else { None };
-                let answers = std::mem::take(&mut self.is_asked);
-                return Some(Told { crashes: std::mem::take(&mut self.found), memory, answers });
+                return Some(Told {
+                    crashes: std::mem::take(&mut self.found),
+                    memory,
+                    answers: std::mem::take(&mut self.is_asked),
+                    has_moved: std::mem::take(&mut self.has_moved),
+                });
             }
             if self.wait(poked) {
                 loop {
@@ -201,13 +211,15 @@ impl Watcher {
                 _ => {}
             }
         }
+        let is_any = |target: &Target| target.check.name == "unit" && target.operand.is_empty();
+        self.is_any = planned.iter().any(is_any);
         let before = std::mem::replace(&mut self.units, units.iter().cloned().collect());
         for unit in units.iter().filter(|unit| !before.contains(unit)) {
             self.begin(unit);
         }
-        for (scope, listener) in [Scope::System, Scope::User].iter().zip(&mut self.listeners) {
-            if !self.units.iter().any(|(of, _)| of == scope) {
-                *listener = None;
+        for scope in [Scope::System, Scope::User] {
+            if !self.wants(scope) {
+                self.listeners[scope as usize] = None;
             }
         }
     }
@@ -239,12 +251,18 @@ impl Watcher {
         }
     }
 
+    /// Is there something that this manager is to tell?
+    fn wants(&self, scope: Scope) -> bool {
+        scope == Scope::System && self.is_any || self.units.iter().any(|(of, _)| *of == scope)
+    }
+
+    fn is_away(&self, scope: Scope) -> bool {
+        self.wants(scope) && self.listeners[scope as usize].is_none()
+    }
+
     /// Is a manager away that is to tell?
     fn is_missing(&self) -> bool {
-        let scopes = [Scope::System, Scope::User];
-        scopes.iter().zip(&self.listeners).any(|(scope, listener)| {
-            listener.is_none() && self.units.iter().any(|(of, _)| of == scope)
-        })
+        [Scope::System, Scope::User].into_iter().any(|scope| self.is_away(scope))
     }
 
     /// Calls the managers that are away.
@@ -255,11 +273,11 @@ impl Watcher {
         }
         self.next_call = now + CALL_EVERY;
         for scope in [Scope::System, Scope::User] {
-            let is_wanted = self.units.iter().any(|(of, _)| *of == scope);
-            if is_wanted && self.listeners[scope as usize].is_none() {
+            if self.is_away(scope) {
                 self.listeners[scope as usize] = Listener::connect(&self.host, scope).ok();
                 // What it did not signal meanwhile it has noted.
                 if self.listeners[scope as usize].is_some() {
+                    self.has_moved = true;
                     self.readings.insert(now);
                 }
             }
@@ -274,8 +292,10 @@ impl Watcher {
             let names: Vec<_> = units.iter().map(|(_, name)| name.as_str()).collect();
             let Some(listener) = &mut self.listeners[scope as usize] else { continue };
             match listener.heard(&names) {
-                Ok(changes) => {
-                    for (number, change) in changes {
+                Ok(heard) => {
+                    self.has_moved |= heard.another_failed;
+                    for (number, change) in heard.changes {
+                        self.has_moved |= change.active_state.is_some();
                         let death = self.living.hear(&units[number], &change, now);
                         if death.is_some() || change.active_state.as_deref() == Some("failed") {
                             let times =
@@ -287,6 +307,7 @@ impl Watcher {
                 }
                 Err(_) => {
                     self.listeners[scope as usize] = None;
+                    self.has_moved = true;
                     self.next_call = now;
                 }
             }
