@@ -51,7 +51,7 @@ impl Owner {
 }
 
 /// The users of a box.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Users {
     /// Those that it lists in its own file.
     listed: Vec<Owner>,
@@ -69,6 +69,11 @@ impl Users {
     /// The users of the tree of another box, by the text of its `/etc/passwd`.
     pub fn of_tree(tree: &Path, passwd: &str) -> Self {
         Self { listed: parse(passwd), tree: Some(tree.to_owned()) }
+    }
+
+    /// Those that the box lists in its own file.
+    pub fn listed(&self) -> &[Owner] {
+        &self.listed
     }
 
     /// The user of that name.

@@ -155,13 +155,7 @@ mod tests {
 
     #[test]
     fn what_failed_is_not_told_to_be_typed_again_where_the_reason_says_what_helps() {
-        let owner = Owner {
-            name: "dev".into(),
-            uid: 1000,
-            gid: 1000,
-            home: "/home/dev".into(),
-            shell: String::new(),
-        };
+        let owner = Owner::parse("dev:x:1000:1000::/home/dev:").unwrap();
         let cure =
             |act: Act, why: &str| act.cure(&owner, why).map(|cure| cure.replace("sudo ", ""));
         let start = || Act::systemctl(&["start", "user@1000.service"]);

@@ -33,7 +33,7 @@ const BUS_UNITS: [&str; 3] = [
 pub(crate) fn look(world: &World, deadline: Instant) -> State {
     let owner = &world.owner;
     let name = &owner.name;
-    if manager::invocation(owner.uid).is_none() {
+    if !manager::runs(owner.uid) {
         let message = format!("{name} has no bus: it comes with the user manager");
         return State::would(message, Vec::new());
     }

@@ -1,16 +1,20 @@
 //! Does the user manager run?
 
 use std::fs::read_link;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::act::Act;
 use crate::plan::{self, State, World};
 
-/// The number of the start of this user's manager, where it runs. systemd keeps it as a link that is
-/// there as long as the unit is up.
-pub(crate) fn invocation(uid: u32) -> Option<String> {
-    let link = PathBuf::from(format!("/run/systemd/units/invocation:user@{uid}.service"));
-    Some(read_link(link).ok()?.to_string_lossy().into_owned())
+/// Does this user's manager run?
+pub(crate) fn runs(uid: u32) -> bool {
+    is_up(&format!("user@{uid}.service"))
+}
+
+/// Does a unit of the system run? systemd keeps a link for as long as it does.
+pub(crate) fn is_up(unit: &str) -> bool {
+    let link = Path::new("/run/systemd/units").join(format!("invocation:{unit}"));
+    link.symlink_metadata().is_ok()
 }
 
 /// A link to nowhere that keeps systemd from starting a unit.
@@ -32,15 +36,24 @@ impl Mask {
     }
 }
 
+/// Where a mask can be, and whether it is gone after a reboot.
+const PLACES: [(&str, bool); 2] = [("/etc/systemd/system", false), ("/run/systemd/system", true)];
+
 /// What masks this user's manager, be it by the folder that it takes.
 pub(crate) fn mask(uid: u32) -> Option<Mask> {
-    mask_in(
-        [(Path::new("/etc/systemd/system"), false), (Path::new("/run/systemd/system"), true)],
-        uid,
-    )
+    mask_in(&PLACES.map(|(folder, at_runtime)| (Path::new(folder), at_runtime)), uid)
 }
 
-fn mask_in(folders: [(&Path, bool); 2], uid: u32) -> Option<Mask> {
+/// Does the system never start this unit?
+pub(crate) fn is_masked(unit: &str) -> bool {
+    PLACES.iter().any(|(folder, _)| is_masked_in(Path::new(folder), unit))
+}
+
+fn is_masked_in(folder: &Path, unit: &str) -> bool {
+    read_link(folder.join(unit)).is_ok_and(|to| to == Path::new("/dev/null"))
+}
+
+fn mask_in(folders: &[(&Path, bool)], uid: u32) -> Option<Mask> {
     let units = [
         format!("user@{uid}.service"),
         "user@.service".to_owned(),
@@ -48,11 +61,8 @@ fn mask_in(folders: [(&Path, bool); 2], uid: u32) -> Option<Mask> {
         "user-runtime-dir@.service".to_owned(),
     ];
     units.into_iter().find_map(|unit| {
-        let is_masked = |folder: &Path| {
-            read_link(folder.join(&unit)).is_ok_and(|to| to == Path::new("/dev/null"))
-        };
-        let (_, at_runtime) = folders.into_iter().find(|(folder, _)| is_masked(folder))?;
-        Some(Mask { unit, at_runtime })
+        let (_, at_runtime) = folders.iter().find(|(folder, _)| is_masked_in(folder, &unit))?;
+        Some(Mask { at_runtime: *at_runtime, unit })
     })
 }
 
@@ -66,13 +76,13 @@ pub(crate) fn look(world: &World) -> State {
             remedy,
         );
     }
-    match invocation(owner.uid) {
-        Some(_) => State::So(format!("the user manager of {} runs", owner.name)),
-        None => State::would(
-            format!("no user manager of {} runs, and so none of its services", owner.name),
-            vec![start(owner.uid)],
-        ),
+    if runs(owner.uid) {
+        return State::So(format!("the user manager of {} runs", owner.name));
     }
+    State::would(
+        format!("no user manager of {} runs, and so none of its services", owner.name),
+        vec![start(owner.uid)],
+    )
 }
 
 /// What starts it, and waits until it has started.
@@ -93,7 +103,7 @@ mod tests {
         for folder in [&etc, &run] {
             std::fs::create_dir(folder).unwrap();
         }
-        let look = || mask_in([(&etc, false), (&run, true)], 1000).map(|mask| mask.end(1000));
+        let look = || mask_in(&[(&etc, false), (&run, true)], 1000).map(|mask| mask.end(1000));
         symlink("/usr/lib/x.service", etc.join("user@1000.service")).unwrap();
         symlink("/dev/null", etc.join("user@1001.service")).unwrap();
         assert_eq!(look(), None);

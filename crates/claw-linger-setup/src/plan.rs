@@ -245,7 +245,7 @@ pub(crate) fn typed(owner: &Owner, acts: &[Act]) -> String {
 /// What to type where acts could not be performed, or have not been.
 pub(crate) fn remedy(world: &World, acts: &[Act]) -> Option<String> {
     let uid = world.owner.uid;
-    let helpful = helpful(uid, acts, manager::mask(uid), manager::invocation(uid).is_some());
+    let helpful = helpful(uid, acts, manager::mask(uid), manager::runs(uid));
     let typed = typed(&world.owner, helpful.as_deref().unwrap_or(acts));
     if !typed.is_empty() {
         return Some(typed);

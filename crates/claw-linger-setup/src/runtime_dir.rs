@@ -1,7 +1,7 @@
 //! Is the runtime folder of the user the one that systemd made?
 
 use std::fs::{self, Metadata, Permissions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use claw_box::Owner;
@@ -14,36 +14,46 @@ use crate::manager;
 use crate::plan::{State, World};
 
 /// The folder as it was found.
-#[derive(Clone, Copy, Debug)]
-struct Folder {
-    is_folder: bool,
-    uid: u32,
-    mode: u32,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Folder {
+    pub(crate) is_folder: bool,
+    pub(crate) uid: u32,
+    pub(crate) mode: u32,
     /// Is a file system in memory mounted there, which is not the one of `/run`?
-    is_own_tmpfs: bool,
+    pub(crate) is_own_tmpfs: bool,
+}
+
+impl Folder {
+    /// The runtime folder of that user; nothing where there is none.
+    pub(crate) fn of(owner: &Owner) -> io::Result<Option<Self>> {
+        let path = owner.runtime_dir();
+        let meta = match fs::symlink_metadata(&path) {
+            Ok(meta) => meta,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let above = fs::symlink_metadata("/run/user").as_ref().map(Metadata::dev).ok();
+        let kind = statfs(&path).map(|stat| stat.filesystem_type());
+        Ok(Some(Self {
+            is_folder: meta.is_dir(),
+            uid: meta.uid(),
+            mode: meta.mode() & 0o7777,
+            is_own_tmpfs: kind == Ok(TMPFS_MAGIC) && above != Some(meta.dev()),
+        }))
+    }
 }
 
 /// How it stands with the folder.
 pub(crate) fn look(world: &World) -> State {
     let owner = &world.owner;
-    let path = owner.runtime_dir();
-    let folder = match fs::symlink_metadata(&path) {
-        Ok(meta) => {
-            let above = fs::symlink_metadata("/run/user").as_ref().map(Metadata::dev).ok();
-            let kind = statfs(&path).map(|stat| stat.filesystem_type());
-            Some(Folder {
-                is_folder: meta.is_dir(),
-                uid: meta.uid(),
-                mode: meta.mode() & 0o7777,
-                is_own_tmpfs: kind == Ok(TMPFS_MAGIC) && above != Some(meta.dev()),
-            })
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
+    let folder = match Folder::of(owner) {
+        Ok(folder) => folder,
         Err(error) => {
+            let path = owner.runtime_dir();
             return State::unknown(format!("cannot look at '{}': {error}", path.display()));
         }
     };
-    let manager_runs = manager::invocation(owner.uid).is_some();
+    let manager_runs = manager::runs(owner.uid);
     judge(owner, folder, manager_runs, || bus::manager_answers(owner))
 }
 
@@ -110,13 +120,7 @@ mod tests {
 
     #[test]
     fn s6_a_folder_is_only_ever_made_by_systemd() {
-        let owner = Owner {
-            name: "dev".into(),
-            uid: 1000,
-            gid: 1000,
-            home: "/home/dev".into(),
-            shell: String::new(),
-        };
+        let owner = Owner::parse("dev:x:1000:1000::/home/dev:").unwrap();
         let restart = "restart user-runtime-dir@1000.service; start user@1000.service";
         let start = "start user@1000.service";
         let by_hand = Folder { uid: 0, mode: 0o755, is_own_tmpfs: false, ..GOOD };

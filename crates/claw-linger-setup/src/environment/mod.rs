@@ -146,13 +146,8 @@ mod tests {
     fn a_file_that_cannot_be_looked_into_may_hold_our_block() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let owner = Owner {
-            name: "dev".into(),
-            uid: 1000,
-            gid: 1000,
-            home: folder.path().to_owned(),
-            shell: String::new(),
-        };
+        let owner =
+            Owner { home: folder.path().to_owned(), ..Owner::parse("dev:x:1000:1000:::").unwrap() };
         assert_eq!(blocks(&owner), []);
         mkfifo(&at(".bashrc"), Mode::S_IRWXU).unwrap();
         symlink("nowhere", at(".bash_profile")).unwrap();

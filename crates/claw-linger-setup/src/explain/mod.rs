@@ -8,6 +8,7 @@ mod causes;
 mod diagnosis;
 mod errno;
 mod folder;
+mod init;
 mod input;
 mod scene;
 mod sockets;

@@ -2,19 +2,20 @@
 //!
 //! Files are read, and managers that run are asked for the state of units. Nothing is started.
 
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use claw_box::Owner;
-use nix::sys::statfs::{TMPFS_MAGIC, statfs};
+use claw_box::{Owner, Users};
 
 use super::caller::Caller;
 use super::folder;
+use super::init::Init;
 use super::sockets::{Listeners, Socket};
 use super::states::{Failure, Sight, States};
 use super::text::{Heard, Text, is_unit};
 use super::units::{Scope, Units};
+use crate::manager;
+use crate::runtime_dir::Folder;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Scene {
@@ -34,8 +35,7 @@ pub(crate) struct Scene {
     pub(crate) is_logind_masked: bool,
     pub(crate) runtime: Option<Folder>,
     pub(crate) units: Units,
-    /// The users that the box lists in its own file.
-    pub(crate) users: Vec<(String, u32)>,
+    pub(crate) users: Users,
     /// Is the gateway's configuration there?
     pub(crate) has_configuration: bool,
     /// Does the user manager as a whole start after the network?
@@ -48,28 +48,6 @@ pub(crate) struct Scene {
     pub(crate) sight: Sight,
     /// Why the owner's manager may be silent.
     pub(crate) stillness: Stillness,
-}
-
-/// What the box was booted with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Init {
-    Systemd,
-    Container,
-    Wsl,
-    /// Systemd runs, but not for what is changed into here.
-    Chroot,
-    /// Another first process, of that name.
-    Other(String),
-}
-
-/// The runtime folder as it was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Folder {
-    pub(crate) is_folder: bool,
-    pub(crate) uid: u32,
-    pub(crate) mode: u32,
-    /// Is it mounted there, and not a part of `/run`?
-    pub(crate) is_mounted: bool,
 }
 
 /// What keeps a manager from doing anything.
@@ -112,7 +90,7 @@ impl Scene {
         let below = |name: &str| listeners.at(&format!("/run/user/{}/{name}", owner.uid));
         let scene = Self {
             caller: Caller::look(),
-            init: init(Path::new("/")),
+            init: Init::of(Path::new("/")),
             lingers: Path::new("/var/lib/systemd/linger")
                 .join(&owner.name)
                 .symlink_metadata()
@@ -121,10 +99,10 @@ impl Scene {
             bus: below("bus"),
             system_bus: listeners.at("/run/dbus/system_bus_socket"),
             has_polkit: has_polkit(),
-            is_logind_masked: is_masked("systemd-logind.service"),
-            runtime: runtime(&owner),
+            is_logind_masked: manager::is_masked("systemd-logind.service"),
+            runtime: Folder::of(&owner).ok().flatten(),
             units: Units::look(&owner),
-            users: users(),
+            users: Users::here(),
             has_configuration: folder::Folder::below(&owner.home, ".openclaw")
                 .is_some_and(|folder| folder.has("openclaw.json")),
             waits_for_network: waits_for_network(owner.uid),
@@ -142,7 +120,8 @@ impl Scene {
         let is_root = self.caller.is_root();
         let named = || text.into_iter().flat_map(Text::units).map(str::to_owned);
         // A socket without its service would start it; root has a way without the bus.
-        let is_bus_up = || self.system_bus.listens() && SYSTEM_BUS.iter().any(|unit| is_up(unit));
+        let is_bus_up =
+            || self.system_bus.listens() && SYSTEM_BUS.iter().any(|unit| manager::is_up(unit));
         if self.init == Init::Systemd && (is_root || is_bus_up()) {
             let units: Vec<_> = std::iter::once(self.own_unit()).chain(named()).collect();
             self.states.ask_systems(&units);
@@ -262,36 +241,9 @@ impl Scene {
 
     /// The name of a user, or the number where nobody knows it.
     pub(crate) fn user(&self, uid: u32) -> String {
-        match self.users.iter().find(|(_, is)| *is == uid) {
-            Some((name, _)) => name.clone(),
-            None => format!("user id {uid}"),
-        }
+        let user = self.users.numbered(uid);
+        user.map_or_else(|| format!("user id {uid}"), |user| user.name.clone())
     }
-}
-
-/// What the box was booted with, in a tree.
-fn init(root: &Path) -> Init {
-    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-    let is = |path: &str| root.join(path).symlink_metadata().is_ok();
-    if is("run/systemd/system") {
-        return Init::Systemd;
-    }
-    let name = read("proc/1/comm").trim().to_owned();
-    if read("proc/version").to_lowercase().contains("microsoft") {
-        Init::Wsl
-    } else if is("run/systemd/container") || is(".dockerenv") || is("run/.containerenv") {
-        Init::Container
-    } else if name == "systemd" {
-        Init::Chroot
-    } else {
-        Init::Other(if name.is_empty() { "unknown".to_owned() } else { name })
-    }
-}
-
-fn is_masked(unit: &str) -> bool {
-    ["/etc/systemd/system", "/run/systemd/system"].iter().any(|folder| {
-        fs::read_link(Path::new(folder).join(unit)).is_ok_and(|to| to == Path::new("/dev/null"))
-    })
 }
 
 /// Has somebody put the user manager behind the network?
@@ -326,11 +278,6 @@ fn running(uid: u32) -> Vec<String> {
 /// The services that can be the system bus.
 const SYSTEM_BUS: [&str; 2] = ["dbus.service", "dbus-broker.service"];
 
-/// Does a unit of the system run? systemd keeps a link for as long as it does.
-fn is_up(unit: &str) -> bool {
-    Path::new("/run/systemd/units").join(format!("invocation:{unit}")).symlink_metadata().is_ok()
-}
-
 /// What keeps a user's manager from answering.
 fn stillness(uid: u32) -> Stillness {
     let slice = format!("/sys/fs/cgroup/user.slice/user-{uid}.slice");
@@ -349,33 +296,7 @@ fn stillness(uid: u32) -> Stillness {
 
 fn has_polkit() -> bool {
     let service = "/usr/share/dbus-1/system-services/org.freedesktop.PolicyKit1.service";
-    Path::new(service).exists() && !is_masked("polkit.service")
-}
-
-fn runtime(owner: &Owner) -> Option<Folder> {
-    let path: PathBuf = owner.runtime_dir();
-    let meta = fs::symlink_metadata(&path).ok()?;
-    let above = fs::symlink_metadata("/run/user").as_ref().map(Metadata::dev).ok();
-    let is_tmpfs = statfs(&path).is_ok_and(|stat| stat.filesystem_type() == TMPFS_MAGIC);
-    Some(Folder {
-        is_folder: meta.is_dir(),
-        uid: meta.uid(),
-        mode: meta.mode() & 0o7777,
-        is_mounted: is_tmpfs && above != Some(meta.dev()),
-    })
-}
-
-/// The users that the box lists in its own file.
-pub(crate) fn users() -> Vec<(String, u32)> {
-    parse_users(&fs::read_to_string("/etc/passwd").unwrap_or_default())
-}
-
-fn parse_users(passwd: &str) -> Vec<(String, u32)> {
-    let user = |line: &str| {
-        let mut fields = line.split(':');
-        Some((fields.next()?.to_owned(), fields.nth(1)?.parse().ok()?))
-    };
-    passwd.lines().filter_map(user).collect()
+    Path::new(service).exists() && !manager::is_masked("polkit.service")
 }
 
 #[cfg(test)]
@@ -385,14 +306,10 @@ pub(crate) mod tests {
 
     /// dev's box as it should be, seen by dev in a login of its own.
     pub(crate) fn good() -> Scene {
+        let passwd = "root:x:0:0::/root:/bin/sh\ndev:x:1000:1000::/home/dev:/bin/bash\n";
+        let users = Users::of_tree(Path::new("/"), passwd);
         Scene {
-            owner: Owner {
-                name: "dev".into(),
-                uid: 1000,
-                gid: 1000,
-                home: "/home/dev".into(),
-                shell: "/bin/bash".into(),
-            },
+            owner: users.numbered(1000).unwrap().clone(),
             caller: Caller {
                 uid: 1000,
                 way: Way::Login,
@@ -409,9 +326,9 @@ pub(crate) mod tests {
             system_bus: Socket::Listens,
             has_polkit: true,
             is_logind_masked: false,
-            runtime: Some(Folder { is_folder: true, uid: 1000, mode: 0o700, is_mounted: true }),
+            runtime: Some(Folder { is_folder: true, uid: 1000, mode: 0o700, is_own_tmpfs: true }),
             units: Units::default(),
-            users: parse_users("root:x:0:0::/root:/bin/sh\ndev:x:1000:1000::/home/dev:/bin/bash\n"),
+            users,
             has_configuration: true,
             waits_for_network: false,
             running: Vec::new(),
@@ -465,27 +382,6 @@ pub(crate) mod tests {
             scene.caller.runtime_dir = runtime_dir.map(str::to_owned);
             scene.caller.bus_address = bus.map(str::to_owned);
             assert_eq!(scene.shell(), expected, "{runtime_dir:?} {bus:?}");
-        }
-    }
-
-    #[test]
-    fn a_box_without_systemd_is_told_by_what_it_is() {
-        for (files, expected) in [
-            (&[("run/systemd/system/x", "")][..], Init::Systemd),
-            (&[("proc/version", "Linux 5.15-microsoft-standard-WSL2")], Init::Wsl),
-            (&[(".dockerenv", ""), ("proc/1/comm", "node\n")], Init::Container),
-            (&[("run/systemd/container", "lxc")], Init::Container),
-            (&[("proc/1/comm", "systemd\n")], Init::Chroot),
-            (&[("proc/1/comm", "runit\n")], Init::Other("runit".to_owned())),
-            (&[], Init::Other("unknown".to_owned())),
-        ] {
-            let root = tempfile::tempdir().unwrap();
-            for (name, text) in files {
-                let path = root.path().join(name);
-                fs::create_dir_all(path.parent().unwrap()).unwrap();
-                fs::write(path, text).unwrap();
-            }
-            assert_eq!(init(root.path()), expected);
         }
     }
 }

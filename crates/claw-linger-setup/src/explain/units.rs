@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     fn owner(home: &Path) -> Owner {
-        Owner { name: "dev".into(), uid: 1, gid: 1, home: home.into(), shell: String::new() }
+        Owner { home: home.into(), ..Owner::parse("dev:x:1:1:::").unwrap() }
     }
 
     #[test]

@@ -155,13 +155,7 @@ mod tests {
 
     #[test]
     fn s3_a_proof_passes_only_where_nothing_but_linger_can_have_kept_the_service() {
-        let owner = Owner {
-            name: "dev".into(),
-            uid: 1000,
-            gid: 1000,
-            home: "/home/dev".into(),
-            shell: String::new(),
-        };
+        let owner = Owner::parse("dev:x:1000:1000::/home/dev:").unwrap();
         let world = World { owner, ground: Ground::Running };
         let started =
             Started { session: "1".into(), main_pid: "7".into(), invocation_id: "a".into() };

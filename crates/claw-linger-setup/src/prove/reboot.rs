@@ -257,13 +257,7 @@ mod tests {
 
     #[test]
     fn s3_a_boot_counts_only_where_nobody_was_logged_in() {
-        let owner = Owner {
-            name: "dev".into(),
-            uid: 1000,
-            gid: 1000,
-            home: "/home/dev".into(),
-            shell: String::new(),
-        };
+        let owner = Owner::parse("dev:x:1000:1000::/home/dev:").unwrap();
         let world = World { owner, ground: Ground::Running };
         let note = |lingered, sessions: &[&str]| {
             let sessions = sessions.iter().map(|class| (*class).to_owned()).collect();

@@ -105,11 +105,8 @@ mod tests {
     fn what_was_planted_goes_again_and_where_there_is_nothing_nothing_is_wrong() {
         let folder = tempfile::tempdir().unwrap();
         let owner = Owner {
-            name: "dev".into(),
-            uid: 1000,
-            gid: 1000,
             home: folder.path().join("home"),
-            shell: String::new(),
+            ..Owner::parse("dev:x:1000:1000:::").unwrap()
         };
         uproot(&owner).unwrap();
         plant(&owner).unwrap();

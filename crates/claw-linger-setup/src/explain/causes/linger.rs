@@ -1,7 +1,8 @@
 //! May the user manager run while nobody is logged in?
 
 use super::super::diagnosis::Diagnosis;
-use super::super::scene::{Init, Scene, Shell};
+use super::super::init::Init;
+use super::super::scene::{Scene, Shell};
 use super::super::text::Heard;
 use super::super::typed::set_up;
 use super::{BUS, Cause, Looks, REBOOT};

@@ -1,7 +1,8 @@
 //! May logind run, which makes runtime folders and starts user managers?
 
 use super::super::diagnosis::Diagnosis;
-use super::super::scene::{Init, Scene};
+use super::super::init::Init;
+use super::super::scene::Scene;
 use super::super::text::Heard;
 use super::super::typed::{Step, line};
 use super::{BUS, Cause, Looks};

@@ -1,7 +1,8 @@
 //! Does the user manager of one who lingers run?
 
 use super::super::diagnosis::Diagnosis;
-use super::super::scene::{Init, Now, Scene, Shell, Stillness};
+use super::super::init::Init;
+use super::super::scene::{Now, Scene, Shell, Stillness};
 use super::super::sockets::Socket;
 use super::super::states::Sight;
 use super::super::text::Heard;

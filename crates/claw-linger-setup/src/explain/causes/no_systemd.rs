@@ -1,7 +1,8 @@
 //! Does systemd run here at all?
 
 use super::super::diagnosis::Diagnosis;
-use super::super::scene::{Init, Scene};
+use super::super::init::Init;
+use super::super::scene::Scene;
 use super::super::text::Heard;
 use super::{BUS, Cause, Looks};
 

@@ -21,7 +21,7 @@ fn judge(scene: &Scene, _: Option<&Heard<'_>>) -> Option<Diagnosis> {
         );
     }
     // In a container without the right to mount, systemd itself leaves a plain folder.
-    if !found.is_mounted && !scene.manager.listens() {
+    if !found.is_own_tmpfs && !scene.manager.listens() {
         return Some(
             Diagnosis::fail(format!(
                 "{path} was made by hand: no tmpfs is mounted there and no user manager runs in it, \

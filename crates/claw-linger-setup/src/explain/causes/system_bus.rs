@@ -1,7 +1,8 @@
 //! Does the system bus run, at which logind is reached?
 
 use super::super::diagnosis::Diagnosis;
-use super::super::scene::{Init, Scene};
+use super::super::init::Init;
+use super::super::scene::Scene;
 use super::super::sockets::Socket;
 use super::super::text::Heard;
 use super::super::typed::{Step, line};

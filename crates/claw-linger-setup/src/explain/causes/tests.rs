@@ -1,12 +1,14 @@
 //! Real texts of both systemds, and what they mean on boxes of every kind.
 
 use super::super::caller::Way;
+use super::super::init::Init;
+use super::super::scene::Stillness;
 use super::super::scene::tests::{by, good, off};
-use super::super::scene::{Folder, Init, Stillness};
 use super::super::sockets::Socket;
 use super::super::states::States;
 use super::super::units::Units;
 use super::*;
+use crate::runtime_dir::Folder;
 
 const TEXTS: [(&str, &str); 2] = [
     ("257", include_str!("../fixtures/systemd-257.txt")),
@@ -300,7 +302,7 @@ fn what_the_gateway_says_is_known_too() {
 
 #[test]
 fn by_itself_it_finds_what_is_broken_and_nothing_where_nothing_is() {
-    let hand = Folder { is_folder: true, uid: 0, mode: 0o755, is_mounted: false };
+    let hand = Folder { is_folder: true, uid: 0, mode: 0o755, is_own_tmpfs: false };
     let enabled = ["openclaw-gateway.service"];
     let file = [(Scope::User, "/home/dev/.config/systemd/user/openclaw-gateway.service", false)];
     let cases: Vec<(&str, Scene, &[&str])> = vec![
@@ -327,7 +329,7 @@ fn by_itself_it_finds_what_is_broken_and_nothing_where_nothing_is() {
 
 #[test]
 fn the_runtime_folder_is_told_by_what_is_wrong_with_it() {
-    let real = Folder { is_folder: true, uid: 1000, mode: 0o700, is_mounted: true };
+    let real = Folder { is_folder: true, uid: 1000, mode: 0o700, is_own_tmpfs: true };
     for (found, expected) in [
         (
             Folder { is_folder: false, ..real },

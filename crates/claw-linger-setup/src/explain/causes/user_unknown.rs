@@ -28,8 +28,7 @@ fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
                 .remedy(set_up(&scene.owner.name)),
         );
     };
-    let names = || scene.users.iter().map(|(name, _)| name.as_str());
-    if names().any(|known| known == name) {
+    if scene.users.named(&name).is_some() {
         return Some(
             Diagnosis::warn(format!("by now there is a user {name}")).remedy(set_up(&name)),
         );
@@ -52,11 +51,12 @@ fn judge(scene: &Scene, heard: Option<&Heard<'_>>) -> Option<Diagnosis> {
 fn nearest<'a>(scene: &'a Scene, name: &str) -> Option<&'a str> {
     const FIRST_PERSON: u32 = 1000;
     const SHORT: usize = 3;
-    let users = scene.users.iter().map(|(known, uid)| (distance(known, name), *uid, known));
+    let users = scene.users.listed().iter();
     users
+        .map(|user| (distance(&user.name, name), user.uid, user.name.as_str()))
         .filter(|(distance, uid, _)| {
             *distance == 1 || *distance == 2 && *uid >= FIRST_PERSON && name.len() > SHORT
         })
         .min_by_key(|(distance, uid, known)| (*distance, *uid < FIRST_PERSON, *known))
-        .map(|(.., known)| known.as_str())
+        .map(|(.., known)| known)
 }
