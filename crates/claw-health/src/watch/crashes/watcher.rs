@@ -1,10 +1,11 @@
-//! The thread that waits for signals, reads the journal on, and finds out what a crash was.
+//! The thread that waits for signals, and reads the journal on.
+
+mod inquiry;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Read};
 use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use claw_record::complain;
@@ -14,19 +15,16 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::changed::Snapshot;
-use super::incident::{self, Incident, Killed};
 use super::living::{Death, Living};
 use super::track::{Seen, Track};
-use super::{Poke, Told, evidence};
+use super::{Poke, Told};
 use crate::args::Args;
 use crate::checks::unit::{gateway_scope, named};
-use crate::crash::node::last_words;
-use crate::crash::{Cause, bundle};
+use crate::crash::Cause;
 use crate::finding::Finding;
 use crate::host::Host;
-use crate::journalctl::follow::{self, Output, Place, Unit};
+use crate::journalctl::follow::{self, Place, Unit};
 use crate::plan::plan;
-use crate::remedy::{journal_around, quoted, systemctl};
 use crate::systemd::Scope;
 use crate::systemd::listener::Listener;
 use crate::target::Target;
@@ -425,80 +423,6 @@ impl Watcher {
             let finding = self.incident(&unit, seen).finding();
             self.found.push(finding);
         }
-    }
-
-    fn incident(&self, unit: &Unit, seen: Seen) -> Incident {
-        let (host, (scope, unit_name)) = (&self.host, unit);
-        let is_gateway = *unit == self.gateway();
-        let pid = self.living.pid(&seen.invocation);
-        let bundle = match &seen.end {
-            Some(end) if is_gateway => bundle::of(host, end, pid),
-            _ => Ok(None),
-        };
-        let (bundle, evidence) = match bundle {
-            Ok(Some(bundle)) => {
-                let (bundle, evidence) = evidence::secure(host, bundle);
-                (Some(bundle), Some(evidence))
-            }
-            Ok(None) => (None, None),
-            Err(why) => (None, Some(Err(why))),
-        };
-        let output = self.output(unit, &seen, bundle.is_some());
-        let at = Moment::of(seen.at).rfc3339();
-        let changes = self.memory.well.as_ref().filter(|_| is_gateway);
-        let changes = changes.map(|well| well.changes(&Snapshot::now(host, at.clone())));
-        let killed = if seen.cause == Cause::Oom { self.killed(unit, seen.at) } else { None };
-        let mut remedy = journal_around(host, *scope, unit_name, seen.at);
-        if let Some(Ok(path)) = &evidence {
-            remedy = format!("{remedy}; and see {}", quoted(path));
-        }
-        if seen.cause == Cause::StartLimit {
-            let systemctl = systemctl(host, *scope);
-            remedy = format!(
-                "{remedy}; then {systemctl} reset-failed {unit_name} && {systemctl} start {unit_name}"
-            );
-        }
-        Incident {
-            subject: format!("unit:{}", name(unit)),
-            is_gateway,
-            seen,
-            pid,
-            output,
-            bundle,
-            evidence,
-            changes,
-            killed,
-            remedy,
-            at,
-        }
-    }
-
-    /// What it said last. The journal may take in what a process said after what its manager noted of
-    /// its end: where its own words are still to be expected, they are waited for.
-    fn output(&self, unit: &Unit, seen: &Seen, is_known: bool) -> Result<Vec<Output>, String> {
-        const LATE: Duration = Duration::from_millis(150);
-        if seen.invocation.is_empty() {
-            return Ok(Vec::new());
-        }
-        let uid = self.host.owner().uid;
-        let read =
-            || follow::output(unit, uid, &seen.invocation, seen.at, Instant::now() + READING);
-        let output = read()?;
-        let texts: Vec<_> = output.iter().map(|line| line.text.as_str()).collect();
-        if is_known || !incident::says_why(seen) || last_words(&texts).is_some() {
-            return Ok(output);
-        }
-        thread::sleep(LATE);
-        read()
-    }
-
-    /// Whom the kernel killed, and what the unit may have at most.
-    fn killed(&self, unit: &Unit, at: OffsetDateTime) -> Option<Killed> {
-        let limit = self.host.manager(unit.0).and_then(|manager| manager.unit(&unit.1));
-        let limit_bytes = limit.ok().and_then(|unit| unit.memory_max);
-        // Who may not read what the kernel says does not know.
-        let process = follow::killed(unit, at, Instant::now() + READING).ok().flatten();
-        Some(Killed { process, limit_bytes })
     }
 
     /// Sees how the box is while its gateway is well; true where it is other than before.
