@@ -45,13 +45,6 @@ options() {
 	done
 }
 
-# Has `set -- $arguments` split them as they were given, and expand nothing.
-split_arguments() {
-	set -f
-	IFS='
-'
-}
-
 # Sets $owner, $uid, $gid and $home: whose gateway it is; and the names of the units.
 find_owner() {
 	health=$(tool claw-health)

@@ -40,8 +40,10 @@ install() {
 read_arguments() {
 	dry_run=
 	prefix=
-	split_arguments
-	# shellcheck disable=SC2086 # split at line breaks
+	set -f
+	IFS='
+'
+	# shellcheck disable=SC2086 # split at line breaks, and nothing expanded
 	set -- $arguments
 	unset IFS
 	set +f

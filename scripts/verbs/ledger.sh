@@ -110,12 +110,9 @@ new_folder() {
 put() { # KIND MODE SOURCE TARGET
 	case $1 in
 	own)
-		if ! is_own "$3" "$4"; then step "put $4" put_own "$3" "$4"; fi
+		is_own "$3" "$4" || step "put $4" put_own "$3" "$4"
 		return
 		;;
-	esac
-	make_folder "$(dirname -- "$4")" 0755
-	case $1 in
 	folder)
 		make_folder "$4" "$2"
 		return
@@ -124,6 +121,7 @@ put() { # KIND MODE SOURCE TARGET
 	settings) [ ! -e "$4" ] || return 0 ;;
 	file) ! cmp -s -- "$3" "$4" || [ "$(stat -c %a -- "$4")" != "${2#0}" ] || return 0 ;;
 	esac
+	make_folder "$(dirname -- "$4")" 0755
 	step "put $4" put_anew "$@"
 }
 
@@ -170,7 +168,7 @@ take_out() { # KIND PATH
 	case $1 in
 	file | link) remove "$2" ;;
 	settings)
-		if first_settings | cmp -s - "$2"; then remove "$2"; else rm -f -- "$2.claw-new"; fi
+		if first_settings | cmp -s - "$2"; then remove "$2"; else remove "$2.claw-new"; fi
 		;;
 	own)
 		if as_owner test -e "$2" || as_owner test -e "$2.claw-new"; then

@@ -3,18 +3,12 @@
 
 start() {
 	begin "$@"
-	for service in $services; do
-		if is_within_reach "$service" && is_there "$service"; then start_service "$service"; fi
-	done
-	end
+	bring_up start_service
 }
 
 restart() {
 	begin "$@"
-	for service in $services; do
-		if is_within_reach "$service" && is_there "$service"; then restart_service "$service"; fi
-	done
-	end
+	bring_up restart_service
 }
 
 stop() {
@@ -33,17 +27,22 @@ begin() {
 	need_systemd
 	find_owner
 	find_services
-	awaited=
 }
 
-end() {
+# Does that to each service that is there, and waits until the gateway answers.
+bring_up() { # CMD
+	awaited=
+	for service in $services; do
+		if ! is_within_reach "$service" || ! is_there "$service"; then continue; fi
+		enable_service "$service"
+		[ "$service" = monitor ] || awaited=yes
+		"$1" "$service"
+	done
 	[ ! "$awaited" ] || wait_until_up
 	exit "$status"
 }
 
 start_service() {
-	enable_service "$1"
-	[ "$1" = monitor ] || awaited=yes
 	if [ "$(property "$1" ActiveState)" = active ]; then
 		printf 'the %s runs already\n' "$1"
 		return
@@ -56,9 +55,6 @@ start_service() {
 }
 
 restart_service() {
-	enable_service "$1"
-	[ "$1" = monitor ] || awaited=yes
-	[ "$1" = monitor ] || awaited=yes
 	limit=$(property "$1" TimeoutStopUSec)
 	if with_progress "restarting the $1, which may take $limit to stop" control "$1" restart "$(unit "$1")"; then
 		printf 'restarted the %s\n' "$1"

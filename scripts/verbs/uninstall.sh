@@ -40,7 +40,7 @@ find_owner_of_ledger() {
 		is_gone=yes
 		owner=$named home=/nonexistent
 		find_units
-	else
+	elif is_root || [ "$owner" != "${user:-$owner}" ]; then
 		find_owner
 	fi
 }
