@@ -3,8 +3,10 @@
 #![allow(clippy::panic, reason = "a test that finds something wrong panics")]
 
 pub mod crashes;
+pub mod deploy;
 pub mod fake_gateway;
 pub mod testbed;
+pub mod watching;
 
 use std::fs::OpenOptions;
 use std::io::Write;
