@@ -9,8 +9,8 @@ pub mod testbed;
 pub mod watching;
 
 use std::fs::OpenOptions;
-use std::io::Write;
-use std::process::Output;
+use std::io::{Read, Write};
+use std::process::{Output, Stdio};
 use std::sync::OnceLock;
 
 use assert_cmd::Command;
@@ -75,6 +75,29 @@ impl Run {
         assert_eq!(records.len(), 1, "{}{}", self.stdout, self.stderr);
         records.remove(0)
     }
+}
+
+/// Feeds a filter that line again and again, where nobody reads what it writes; its status, and what it
+/// complains of. The writer starts after the reader has gone, or it would prove nothing.
+pub fn fed_without_a_reader(
+    filter: &mut std::process::Command,
+    line: &str,
+) -> (Option<i32>, String) {
+    filter.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = filter.spawn().expect("the filter starts");
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let line = format!("{line}\n");
+    let feeder = std::thread::spawn(move || {
+        const ENOUGH: usize = 100_000;
+        (0..ENOUGH).all(|_| stdin.write_all(line.as_bytes()).is_ok())
+    });
+    let mut stderr = String::new();
+    let mut complaints = child.stderr.take().expect("a pipe");
+    complaints.read_to_string(&mut stderr).expect("a tool writes UTF-8");
+    let status = child.wait().expect("it ends").code();
+    feeder.join().expect("the feeder ends");
+    (status, stderr)
 }
 
 /// Says why a test, or a part of it, cannot be had here. `scripts/test` prints these at its end.

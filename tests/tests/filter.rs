@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+
+use claw_tests::fed_without_a_reader;
 
 const RECORD: &str = r#"{"time":"2026-11-22T03:14:15.000Z","host":"h","tool":"t","event":"e","subject":"s","status":"pass","severity":"INFO","message":"m","later":1}"#;
 
@@ -79,23 +81,10 @@ fn adds_its_own_records_behind_the_line_that_caused_them() {
     assert_eq!(added["message"], "s does not pass: m");
 }
 
-/// The writer starts after the reader has gone, or the test proves nothing.
 #[test]
 fn a_closed_pipe_is_not_an_error() {
-    let mut child = start(&mut filter());
-    drop(child.stdout.take());
-    let mut stdin = child.stdin.take().unwrap();
-    let feeder = std::thread::spawn(move || {
-        for _ in 0..100_000 {
-            if writeln!(stdin, "{RECORD}").is_err() {
-                break;
-            }
-        }
-    });
-    let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
-    feeder.join().unwrap();
+    let end = fed_without_a_reader(&mut filter(), RECORD);
+    assert_eq!(end, (Some(0), String::new()));
 }
 
 #[test]

@@ -2,10 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use claw_tests::{run, tool};
+use claw_tests::{fed_without_a_reader, run, tool};
 
 const RECORD: &str = r#"{"time":"2026-11-22T03:14:15.000Z","host":"elsewhere","tool":"t","event":"check","subject":"unit:user/openclaw-gateway.service","status":"fail","severity":"CRITICAL","message":"m","data":{"state":"failed"},"later":1}"#;
 
@@ -52,25 +51,11 @@ fn a2_passes_every_line_on_unchanged_and_names_what_is_no_record() {
     assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0);
 }
 
-/// The writer starts after the reader has gone, or the test proves nothing.
 #[test]
 fn a_closed_pipe_is_not_an_error() {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("claw-heal"));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    drop(child.stdout.take());
-    let mut stdin = child.stdin.take().unwrap();
-    let feeder = std::thread::spawn(move || {
-        for _ in 0..100_000 {
-            if writeln!(stdin, "{RECORD}").is_err() {
-                break;
-            }
-        }
-    });
-    let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-    assert_eq!((child.wait().unwrap().code(), stderr.as_str()), (Some(0), ""));
-    feeder.join().unwrap();
+    let end =
+        fed_without_a_reader(&mut Command::new(assert_cmd::cargo::cargo_bin("claw-heal")), RECORD);
+    assert_eq!(end, (Some(0), String::new()));
 }
 
 #[test]

@@ -7,6 +7,8 @@ mod errand;
 pub mod getent;
 pub mod groups;
 mod owner;
+mod scope;
 
 pub use errand::Errand;
 pub use owner::{Owner, Users, state_folder, whose};
+pub use scope::Scope;

@@ -1,10 +1,10 @@
 //! The ladder: what may be done to a unit. There is nothing else, and no record can add to it.
 
-use claw_box::Owner;
+use claw_box::{Owner, Scope};
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
-use crate::patient::{Scope, Unit};
+use crate::patient::Unit;
 
 /// One thing to do to a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use claw_record::seconds;
 
 use crate::budget::Limit;
 use crate::decide::SHORTEST_GRACE;
@@ -164,14 +165,6 @@ fn grace(text: &str) -> Result<Duration, String> {
         return Err(format!("it must be {}s or more", SHORTEST_GRACE.as_secs()));
     }
     Ok(grace)
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(timeout) if !timeout.is_zero() => Ok(timeout.min(Duration::from_secs(3600))),
-        _ => Err("it must be more than 0 seconds".to_owned()),
-    }
 }
 
 #[cfg(test)]

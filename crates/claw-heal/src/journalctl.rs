@@ -6,9 +6,9 @@
 use std::process::Command;
 use std::time::Instant;
 
-use claw_box::{Owner, child};
+use claw_box::{Owner, Scope, child};
 
-use crate::patient::{Scope, Unit};
+use crate::patient::Unit;
 
 /// By sd-messages(3): a manager begins to stop a unit, because it was told to.
 const STOPPING: &str = "de5b426a63be47a7b6ac3eaac82e2f6f";

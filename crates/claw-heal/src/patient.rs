@@ -3,21 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-/// Which of systemd's managers has a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Scope {
-    System,
-    User,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Self::System { "system" } else { "user" })
-    }
-}
+use claw_box::Scope;
 
 /// A service, as it is named on the command line: `user/openclaw-gateway.service`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

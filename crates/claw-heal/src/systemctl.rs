@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use claw_box::{Owner, child};
+use claw_box::{Owner, Scope, child};
 use nix::time::{ClockId, clock_gettime};
 
 use crate::as_owner::{AS_OWNER, Job};
 use crate::facts::Facts;
-use crate::patient::{Scope, Unit};
+use crate::patient::Unit;
 
 /// What is asked for.
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainCode,\

@@ -9,7 +9,7 @@ use clap::builder::FalseyValueParser;
 use clap::parser::ValueSource;
 use clap::{Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::Shell;
-use claw_record::Complaint;
+use claw_record::{Complaint, seconds};
 
 use crate::checks;
 use crate::host::Place;
@@ -209,16 +209,6 @@ fn own_interval(text: &str) -> Result<(&'static str, Duration), String> {
 
 fn heartbeat(text: &str) -> Result<Heartbeat, String> {
     interval::parse_or_never(text).map(Heartbeat)
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    const LONGEST_SECONDS: f64 = 86_400.0;
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    if seconds > 0.0 {
-        Ok(Duration::from_secs_f64(seconds.min(LONGEST_SECONDS)))
-    } else {
-        Err("it must be more than 0 seconds".to_owned())
-    }
 }
 
 #[cfg(test)]

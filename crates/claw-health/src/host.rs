@@ -7,7 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use claw_box::{Owner, Users, state_folder};
+use claw_box::{Owner, Scope, Users, state_folder};
 use claw_record::Complaint;
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -16,7 +16,7 @@ use nix::sys::stat::Mode;
 use serde_json::Value;
 
 use crate::files::replace::{make_folder, replace};
-use crate::systemd::{Manager, Scope};
+use crate::systemd::Manager;
 
 /// Which box it is, and where on it things are.
 #[derive(Clone, Debug, clap::Args)]

@@ -3,13 +3,13 @@
 //! A remedy is written as a user types it, with `sudo` where it takes root's rights. Root is told
 //! the same without it: a minimal system may have none.
 
+use claw_box::Scope;
 use nix::unistd::geteuid;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime, UtcOffset};
 
 use crate::host::Host;
-use crate::systemd::Scope;
 
 /// A remedy as its reader types it.
 pub(crate) fn typed(remedy: &str) -> String {

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{ArgGroup, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
 use clap_complete::Shell;
 use claw_box::{Owner, Users};
+use claw_record::seconds;
 
 use nix::unistd::{Uid, geteuid};
 
@@ -122,14 +123,6 @@ fn counts(me: Uid, named: Option<&Owner>) -> bool {
 /// The whole command line.
 pub(crate) fn command() -> Command {
     Args::command()
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(timeout) if !timeout.is_zero() => Ok(timeout.min(Duration::from_secs(86_400))),
-        _ => Err("it must be more than 0 seconds".to_owned()),
-    }
 }
 
 #[cfg(test)]

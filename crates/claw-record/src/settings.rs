@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command};
@@ -201,6 +202,16 @@ fn assignment(line: &str) -> Result<Option<(String, String)>, &'static str> {
     Ok(Some((key.to_owned(), value)))
 }
 
+/// Reads a setting that is a number of seconds, of which a day is the most.
+pub fn seconds(text: &str) -> Result<Duration, String> {
+    const LONGEST_SECONDS: f64 = 86_400.0;
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    // What is no number at all is not more than 0 either.
+    let seconds = if seconds > 0.0 { seconds.min(LONGEST_SECONDS) } else { 0.0 };
+    let span = Duration::from_secs_f64(seconds);
+    if span.is_zero() { Err("it must be more than 0 seconds".to_owned()) } else { Ok(span) }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Arg;
@@ -265,5 +276,23 @@ mod tests {
         let settings = BTreeMap::from([("CLAW_TEST_OF_CULPRIT".to_owned(), "many".to_owned())]);
         let error = with_settings(command, &settings).try_get_matches_from(["t"]).unwrap_err();
         assert_eq!(culprit(&error, &variables), Some("CLAW_TEST_OF_CULPRIT"));
+    }
+
+    #[test]
+    fn seconds_are_more_than_none_and_a_day_at_most() {
+        for (text, expected) in [
+            ("5", Ok(5.0)),
+            ("0.25", Ok(0.25)),
+            ("1e300", Ok(86_400.0)),
+            ("inf", Ok(86_400.0)),
+            ("0", Err("it must be more than 0 seconds")),
+            ("-1", Err("it must be more than 0 seconds")),
+            ("1e-300", Err("it must be more than 0 seconds")),
+            ("NaN", Err("it must be more than 0 seconds")),
+            ("soon", Err("not a number of seconds")),
+        ] {
+            let read = seconds(text).map(|span| span.as_secs_f64());
+            assert_eq!(read, expected.map_err(str::to_owned), "{text}");
+        }
     }
 }

@@ -3,13 +3,15 @@
 use std::io::BufReader;
 use std::time::{Duration, Instant};
 
+use claw_box::Scope;
+
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::Finding;
 use crate::look::Look;
 use crate::remedy::systemctl;
 use crate::systemd::dbus::authenticate;
 use crate::systemd::socket::{self, Unreached};
-use crate::systemd::{Scope, user_manager_runs};
+use crate::systemd::user_manager_runs;
 
 pub(super) const CHECK: Check = Check {
     name: "bus",

@@ -1,10 +1,12 @@
 //! Does the owner's user manager outlive log-out, and start at boot?
 
+use claw_box::Scope;
+
 use crate::checks::unit::gateway_scope;
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::Finding;
 use crate::look::Look;
-use crate::systemd::{Scope, user_manager_runs};
+use crate::systemd::user_manager_runs;
 
 pub(super) const CHECK: Check = Check {
     name: "linger",

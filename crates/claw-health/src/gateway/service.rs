@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use claw_box::Scope;
+
 use crate::host::Host;
-use crate::systemd::Scope;
 
 /// The gateway's unit in its owner's manager.
 #[derive(Clone, Debug, PartialEq, Eq)]

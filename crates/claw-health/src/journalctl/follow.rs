@@ -3,12 +3,12 @@
 use std::process::Command;
 use std::time::Instant;
 
+use claw_box::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::{Entry, Line, run, writer};
-use crate::systemd::Scope;
 
 /// A unit and the manager that has it.
 pub(crate) type Unit = (Scope, String);

@@ -8,12 +8,11 @@ pub(crate) mod follow;
 use std::process::Command;
 use std::time::Instant;
 
+use claw_box::Scope;
 use claw_box::child::{self, Ended, NotEnded};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
-
-use crate::systemd::Scope;
 
 /// The journal of one unit, as far as whoever asks may read it.
 pub(crate) struct Journal<'a> {

@@ -2,8 +2,10 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use claw_box::Scope;
+
 use super::dbus::{Connection, Failure, Method, Value};
-use super::{Properties, Scope, connect, escape};
+use super::{Properties, connect, escape};
 use crate::host::Host;
 
 /// A connection on which a manager tells what changes.

@@ -7,29 +7,15 @@ pub(crate) mod dbus;
 pub(crate) mod listener;
 pub(crate) mod socket;
 
-use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use claw_box::Owner;
+use claw_box::{Owner, Scope};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::geteuid;
 
 use crate::host::Host;
 use dbus::{Argument, Connection, Failure, Method, Value};
-
-/// Which of the managers: that of the box, or that of the gateway's owner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
-    System,
-    User,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if *self == Self::System { "system" } else { "user" })
-    }
-}
 
 /// A manager that is connected.
 #[derive(Debug)]

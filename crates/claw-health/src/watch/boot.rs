@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
+use claw_box::Scope;
+
 use crate::host::Host;
-use crate::systemd::Scope;
 
 /// How long after its start a box may take to start the manager of whoever lingers.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use claw_box::{Owner, Users};
+use claw_box::{Owner, Scope, Users};
 
 use super::caller::Caller;
 use super::folder;
@@ -13,7 +13,7 @@ use super::init::Init;
 use super::sockets::{Listeners, Socket};
 use super::states::{Failure, Sight, States};
 use super::text::{Heard, Text, is_unit};
-use super::units::{Scope, Units};
+use super::units::Units;
 use crate::manager;
 use crate::runtime_dir::Folder;
 

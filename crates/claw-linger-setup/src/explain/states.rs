@@ -3,9 +3,8 @@
 use std::io::ErrorKind::PermissionDenied;
 use std::time::{Duration, Instant};
 
-use claw_box::Owner;
+use claw_box::{Owner, Scope};
 
-use super::units::Scope;
 use crate::{bus, systemctl};
 
 /// How long a manager may take to say it.

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use claw_box::Scope;
+
 use super::errno;
-use super::units::Scope;
 
 /// An error text, a line at a time.
 #[derive(Clone, Debug, Default)]

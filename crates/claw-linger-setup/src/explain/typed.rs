@@ -1,8 +1,9 @@
 //! A remedy as the one who asks has to type it.
 
+use claw_box::Scope;
+
 use super::caller::Way;
 use super::scene::{Scene, Shell};
-use super::units::Scope;
 
 /// A step of a remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]

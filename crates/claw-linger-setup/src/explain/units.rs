@@ -3,16 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use claw_box::Owner;
+use claw_box::{Owner, Scope};
 
 use super::folder::Folder;
-
-/// A kind of manager.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
-    System,
-    User,
-}
 
 /// Where unit files are, the first of one name winning.
 const SYSTEM: [&str; 6] = [

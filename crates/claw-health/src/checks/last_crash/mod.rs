@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use claw_box::Scope;
 use nix::unistd::geteuid;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -22,7 +23,6 @@ use crate::journalctl::Journal;
 use crate::look::Look;
 use crate::remedy::{journal_around, quoted};
 use crate::settings::Setting;
-use crate::systemd::Scope;
 
 pub(super) const CHECK: Check = Check {
     name: "last-crash",

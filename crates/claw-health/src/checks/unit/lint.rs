@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use claw_box::Scope;
+
 use crate::host::Host;
-use crate::systemd::{Scope, Unit};
+use crate::systemd::Unit;
 
 /// Where the units of the box are, and those of its users; as systemd looks for them.
 const SYSTEM: [&str; 5] = [

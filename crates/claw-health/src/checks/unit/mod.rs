@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+use claw_box::Scope;
 use claw_record::{Severity, Status};
 use nix::unistd::geteuid;
 
@@ -17,7 +18,7 @@ use crate::host::Host;
 use crate::look::Look;
 use crate::remedy::{edit, enable_linger, journal, said_to_owner, systemctl};
 use crate::settings::Setting;
-use crate::systemd::{Scope, Unit, user_manager_runs, user_socket};
+use crate::systemd::{Unit, user_manager_runs, user_socket};
 pub(crate) use judge::{CONFIGURATION_STATUS, exit_meaning, signal};
 use judge::{Role, View, judge};
 

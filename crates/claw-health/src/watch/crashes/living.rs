@@ -125,8 +125,9 @@ impl Death {
 
 #[cfg(test)]
 mod tests {
+    use claw_box::Scope;
+
     use super::*;
-    use crate::systemd::Scope;
 
     fn unit() -> Unit {
         (Scope::User, "a.service".to_owned())

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
+use claw_box::Scope;
 use claw_record::complain;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,6 @@ use crate::finding::Finding;
 use crate::host::Host;
 use crate::journalctl::follow::{self, Place, Unit};
 use crate::plan::plan;
-use crate::systemd::Scope;
 use crate::systemd::listener::Listener;
 use crate::target::Target;
 use crate::watch::moment::{Moment, since_boot};

@@ -1,5 +1,7 @@
 //! Does the user manager of one who lingers run?
 
+use claw_box::Scope;
+
 use super::super::diagnosis::Diagnosis;
 use super::super::init::Init;
 use super::super::scene::{Now, Scene, Shell, Stillness};
@@ -7,7 +9,6 @@ use super::super::sockets::Socket;
 use super::super::states::Sight;
 use super::super::text::Heard;
 use super::super::typed::{Step, line};
-use super::super::units::Scope;
 use super::{BUS, Cause, Looks, REBOOT};
 
 pub(super) const CAUSE: Cause = Cause {

@@ -20,6 +20,7 @@ mod unit_masked;
 mod unit_not_found;
 mod user_unknown;
 
+use claw_box::Scope;
 use claw_record::Status;
 
 use super::diagnosis::Diagnosis;
@@ -27,7 +28,6 @@ use super::scene::{Now, Scene};
 use super::states::Sight;
 use super::text::{Heard, Text};
 use super::typed::{Step, line, quoted};
-use super::units::Scope;
 
 /// What can be broken. To add one: write its file and its two lines here.
 struct Cause {

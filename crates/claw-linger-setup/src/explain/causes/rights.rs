@@ -1,10 +1,11 @@
 //! Was something asked that only root may do, or that nobody was asked about?
 
+use claw_box::Scope;
+
 use super::super::diagnosis::Diagnosis;
 use super::super::scene::Scene;
 use super::super::text::Heard;
 use super::super::typed::{Step, line, quoted, set_up};
-use super::super::units::Scope;
 use super::{Cause, Looks};
 
 pub(super) const CAUSE: Cause = Cause {

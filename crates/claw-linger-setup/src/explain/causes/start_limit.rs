@@ -1,11 +1,12 @@
 //! Did a unit start so often that systemd gave it up?
 
+use claw_box::Scope;
+
 use super::super::diagnosis::Diagnosis;
 use super::super::scene::{Now, Scene};
 use super::super::states::Failure;
 use super::super::text::Heard;
 use super::super::typed::{Step, again, line, quoted};
-use super::super::units::Scope;
 use super::{Cause, Looks};
 
 /// What systemd and systemctl say of it.

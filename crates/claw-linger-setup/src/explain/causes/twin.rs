@@ -1,10 +1,11 @@
 //! Does the system's manager have a unit of the gateway's name as well?
 
+use claw_box::Scope;
+
 use super::super::diagnosis::Diagnosis;
 use super::super::scene::Scene;
 use super::super::text::Heard;
 use super::super::typed::{Step, line, quoted};
-use super::super::units::Scope;
 use super::{Cause, Looks};
 
 pub(super) const CAUSE: Cause = Cause {

@@ -1,11 +1,12 @@
 //! Did a unit fail by itself?
 
+use claw_box::Scope;
+
 use super::super::diagnosis::Diagnosis;
 use super::super::scene::{Now, Scene};
 use super::super::states::Failure;
 use super::super::text::Heard;
 use super::super::typed::again;
-use super::super::units::Scope;
 use super::{Cause, Looks, start_limit};
 
 pub(super) const CAUSE: Cause = Cause {

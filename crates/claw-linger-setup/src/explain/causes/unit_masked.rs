@@ -1,10 +1,11 @@
 //! Is the unit masked?
 
+use claw_box::Scope;
+
 use super::super::diagnosis::Diagnosis;
 use super::super::scene::Scene;
 use super::super::text::Heard;
 use super::super::typed::{Step, line, quoted};
-use super::super::units::Scope;
 use super::{Cause, Looks};
 
 pub(super) const CAUSE: Cause = Cause {
