@@ -18,8 +18,8 @@ pub(crate) struct Service {
     pub(crate) main_pid: Option<u32>,
     /// Does it stop only to be started anew?
     pub(crate) is_restarting: bool,
-    /// Was it stopped, by hand or at its own end, or is it not to start at all? Since its manager
-    /// started, or, as `deploy stop` leaves it, for good.
+    /// Was it stopped, by hand or at its own end, or is it just being, or is it not to start at all?
+    /// Since its manager started, or, as `deploy stop` leaves it, for good.
     pub(crate) is_put_away: bool,
 }
 
@@ -33,8 +33,14 @@ pub(crate) fn service(host: &Host) -> Option<Service> {
         age: unit.active_since,
         restarts: unit.restarts,
         is_restarting: unit.is_restarting(),
-        is_put_away: unit.active_state == "inactive"
-            && (unit.file_state == "disabled" || unit.was_active && unit.result == "success"),
+        is_put_away: match unit.active_state.as_str() {
+            "inactive" => {
+                unit.file_state == "disabled" || unit.was_active && unit.result == "success"
+            }
+            // One that crashed ends without anybody's asking.
+            "deactivating" => unit.job == "stop",
+            _ => false,
+        },
         main_pid: u32::try_from(unit.main_pid).ok().filter(|pid| *pid > 0),
         state: unit.active_state,
     })

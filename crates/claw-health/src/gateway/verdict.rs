@@ -149,10 +149,19 @@ impl Seen {
         if self.is_warming() {
             return self.starting(why);
         }
-        if state == State::Dead && self.service.as_ref().is_some_and(|unit| unit.is_put_away) {
-            let message = "dead: its unit was stopped, and did not fail";
-            let finding = Finding::warn(self.subject(), message);
-            return (state, finding.remedy("sudo deploy start gateway"));
+        let put_away = self.service.as_ref().filter(|service| service.is_put_away);
+        match put_away.map(|service| service.state.as_str()) {
+            // It need not answer any more.
+            Some("deactivating") => {
+                let finding = Finding::warn(self.subject(), "dead: its unit is being stopped");
+                return (State::Dead, finding);
+            }
+            Some(_) if state == State::Dead => {
+                let message = "dead: its unit was stopped, and did not fail";
+                let finding = Finding::warn(self.subject(), message);
+                return (state, finding.remedy("sudo deploy start gateway"));
+            }
+            _ => {}
         }
         let mut message = format!("{}: {why}", state.word());
         if let Some(service) = &self.service {

@@ -169,10 +169,17 @@ fn m2_the_real_answers_are_told_apart() {
 
 #[test]
 fn d3_what_a_person_put_away_is_not_cried_over() {
-    let stopped = service("inactive", None, 0);
-    let service = stopped.map(|stopped| Service { is_put_away: true, ..stopped });
-    let seen = Seen { service, ..seen(probe(Err(Failure::Refused))) };
-    assert_eq!(line(&seen), "warn Warning dead: its unit was stopped, and did not fail");
+    let silent = Failure::Silent(Duration::from_secs(2));
+    for (state, failure, expected) in [
+        ("inactive", Failure::Refused, "dead: its unit was stopped, and did not fail"),
+        ("deactivating", Failure::Refused, "dead: its unit is being stopped"),
+        ("deactivating", silent, "dead: its unit is being stopped"),
+    ] {
+        let service = service(state, None, 0);
+        let service = service.map(|service| Service { is_put_away: true, ..service });
+        let seen = Seen { service, ..seen(probe(Err(failure))) };
+        assert_eq!(line(&seen), format!("warn Warning {expected}"));
+    }
 }
 
 #[test]
