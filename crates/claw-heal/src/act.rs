@@ -40,7 +40,7 @@ pub(crate) const LADDER: [Rung; 3] = [
     },
     Rung {
         act: Act::Abort,
-        when: "it hangs: it accepts at its port, and does not answer",
+        when: "it hangs: it accepts at its port and does not answer, or its own check fails",
         what: "send SIGABRT to its main process, and restart it if it does not start anew by itself",
     },
 ];
@@ -56,8 +56,11 @@ impl Act {
     }
 
     /// What systemctl is told, one after the other.
-    pub(crate) fn commands(self, name: &str) -> Vec<Vec<&str>> {
+    pub(crate) fn commands(self, unit: &Unit) -> Vec<Vec<&str>> {
+        let name = unit.name.as_str();
         match self {
+            // Of a transient unit nothing is left once its failure is forgotten.
+            Self::Start if unit.agent().is_some() => vec![vec!["start", "--no-block", "--", name]],
             Self::Start => {
                 vec![vec!["reset-failed", "--", name], vec!["start", "--no-block", "--", name]]
             }
@@ -74,7 +77,7 @@ impl Act {
                 words.into_iter().filter(|word| !["--", "--no-block"].contains(word)).collect();
             format!("{systemctl} {}", words.join(" "))
         };
-        self.commands(&unit.name).into_iter().map(typed).collect::<Vec<_>>().join(" && ")
+        self.commands(unit).into_iter().map(typed).collect::<Vec<_>>().join(" && ")
     }
 }
 
@@ -104,6 +107,17 @@ pub(crate) fn journal(unit: &Unit, owner: &Owner) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A transient unit that failed is kept only as long as its failure is.
+    #[test]
+    fn m7_an_agent_is_started_without_forgetting_its_failure() {
+        let of = |name: &str| {
+            let unit = name.parse().unwrap();
+            Act::Start.commands(&unit).concat().join(" ")
+        };
+        assert_eq!(of("user/claw-agent-a"), "start --no-block -- claw-agent-a.service");
+        assert!(of("user/a").starts_with("reset-failed -- a.service start"), "{}", of("user/a"));
+    }
 
     #[test]
     fn every_act_stands_on_the_ladder_once() {

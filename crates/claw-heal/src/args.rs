@@ -16,7 +16,8 @@ use crate::span;
 /// Restart what a record says is down, within limits.
 ///
 /// A filter: it passes on every line that it reads, and adds what it did. Of units it touches the
-/// gateway's and those that --unit names, after it has asked systemd itself.
+/// gateway's, those of agents that claw-health runs, and those that --unit names, after it has asked
+/// systemd itself.
 #[derive(Debug, Parser)]
 #[command(name = "claw-heal", version, after_help = AFTER_HELP, max_term_width = 100)]
 #[command(disable_help_subcommand = true, args_conflicts_with_subcommands = false)]
@@ -25,7 +26,7 @@ pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
 
-    /// A unit that may be restarted, beside the gateway's: user/NAME or system/NAME
+    /// A unit that may be restarted, beside the gateway's and the agents': user/NAME or system/NAME
     #[arg(long, env = "CLAW_HEAL_UNITS", hide_env_values = true, value_name = "UNIT", value_delimiter = ',', value_parser = unit)]
     pub(crate) unit: Vec<Unit>,
 
@@ -47,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long, env = "CLAW_HEAL_GRACE", hide_env_values = true, value_name = "TIME", default_value = "330s", value_parser = grace)]
     pub(crate) grace: Duration,
 
-    /// How many looks in a row have to say that the gateway hangs
+    /// How many looks in a row have to say that the gateway, or an agent, hangs
     #[arg(long, env = "CLAW_HEAL_CONFIRM", hide_env_values = true, value_name = "LOOKS", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) confirm: u32,
 

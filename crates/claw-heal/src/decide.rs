@@ -8,6 +8,7 @@ use crate::cause::Cause;
 use crate::chart::{Chart, GaveUp, Sick, Trouble, Try};
 use crate::facts::{Facts, Standing};
 use crate::moment::Moment;
+use crate::patient::Kind;
 use crate::said::Said;
 
 /// The rules that it goes by.
@@ -19,7 +20,7 @@ pub(crate) struct Rules {
     pub(crate) grace: Duration,
     /// So many looks in a row have to say that the gateway hangs, or is dead while its unit is active.
     pub(crate) confirm: u32,
-    pub(crate) is_gateway: bool,
+    pub(crate) kind: Kind,
 }
 
 /// No start of the gateway is younger than that when it is restarted: three restarts within 300 s trip
@@ -119,10 +120,13 @@ fn need(chart: &Chart, facts: &Facts, rules: &Rules, now: &Moment) -> Need {
             Need::Act(Act::Start, known.unwrap_or(cause))
         }
         Standing::Active => {
-            let Some(row) = chart.row.as_ref().filter(|_| rules.is_gateway) else {
+            let Some(row) = chart.row.as_ref().filter(|_| rules.kind != Kind::Other) else {
                 return Need::Well;
             };
-            let grace = if chart.has_answered(facts) {
+            let grace = if rules.kind == Kind::Agent {
+                // Whether it still starts was judged by the check itself.
+                SETTLED
+            } else if chart.has_answered(facts) {
                 SHORTEST_GRACE
             } else {
                 chart.longest_start(rules.grace)
@@ -195,7 +199,8 @@ fn deed(chart: &mut Chart, need: &Need, facts: &Facts, rules: &Rules, now: &Mome
         Need::Act(act, cause) => act_or_give_up(chart, act, cause, facts, rules, now),
         Need::Well if is_up(chart, facts, rules) => match chart.trouble.take() {
             Some(trouble) => {
-                let up = if rules.is_gateway { None } else { facts.active_for };
+                let has_check = rules.kind == Kind::Gateway || trouble.cause == Cause::Hang;
+                let up = if has_check { None } else { facts.active_for };
                 let down = now.since(&trouble.since).saturating_sub(up.unwrap_or_default());
                 Deed::Recovered(trouble, down)
             }
@@ -254,17 +259,26 @@ fn pause(tries: usize) -> Duration {
 /// Is a unit that is active up for good, as far as can be said?
 fn is_up(chart: &Chart, facts: &Facts, rules: &Rules) -> bool {
     let up_for = |span| facts.active_for.is_some_and(|age| age >= span);
-    if rules.is_gateway {
+    let hung = chart.trouble.as_ref().is_some_and(|trouble| trouble.cause == Cause::Hang);
+    match rules.kind {
         // Where nobody says whether it answers, its age has to do.
-        chart.has_answered(facts) || up_for(chart.longest_start(rules.grace))
-    } else {
-        up_for(SETTLED)
+        Kind::Gateway => chart.has_answered(facts) || up_for(chart.longest_start(rules.grace)),
+        Kind::Agent if hung => chart.has_answered(facts),
+        Kind::Agent | Kind::Other => up_for(SETTLED),
     }
 }
 
 fn has_to_look(chart: &Chart, facts: &Facts, rules: &Rules) -> bool {
     let is_known = chart.has_answered(facts) && chart.row.is_none() && chart.trouble.is_none();
-    rules.is_gateway && facts.standing() == Standing::Active && !is_known
+    let is_asked = match rules.kind {
+        Kind::Gateway => true,
+        Kind::Agent => {
+            let hung = |trouble: &Trouble| trouble.cause == Cause::Hang;
+            chart.row.is_some() || chart.trouble.as_ref().is_some_and(hung)
+        }
+        Kind::Other => false,
+    };
+    is_asked && facts.standing() == Standing::Active && !is_known
 }
 
 fn again(chart: &Chart, deed: &Deed, look: bool, rules: &Rules) -> Duration {

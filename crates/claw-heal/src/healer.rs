@@ -1,6 +1,6 @@
 //! What is done for each unit: ask systemd, decide, write it down, do it, tell it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use claw_record::{Complaint, Output, Record, complain};
@@ -12,8 +12,8 @@ use crate::decide::{Decision, Deed, Rules, decide};
 use crate::facts::{Facts, Standing};
 use crate::input::Input;
 use crate::moment::Moment;
-use crate::patient::{Patient, Unit};
-use crate::said::{About, Said, said};
+use crate::patient::{Kind, Patient, Unit};
+use crate::said::{About, Said, agent_in_trouble, said};
 use crate::state::Store;
 use crate::tell::Teller;
 use crate::{journalctl, restart_log, systemctl};
@@ -30,8 +30,8 @@ pub(crate) struct Healer {
     pub(crate) dry: Option<BTreeMap<String, Chart>>,
     /// What comes next for each unit.
     pub(crate) next: Vec<Next>,
-    /// Is a look at the gateway being made?
-    pub(crate) is_looking: bool,
+    /// The units that are being looked at.
+    pub(crate) looking: BTreeSet<usize>,
     /// What could not be done, as it was said last.
     pub(crate) unable: Unable,
     pub(crate) has_given_up: bool,
@@ -80,6 +80,7 @@ impl Unable {
 impl Healer {
     /// Hears a record.
     pub(crate) fn hear(&mut self, record: &Record, output: &mut Output) -> Result<(), Complaint> {
+        self.admit(record);
         match said(record, &self.look.host, &self.patients) {
             Some((About::Unit(unit), said)) => self.attend(unit, Some(said), output),
             Some((About::Gateway, Said::Alive(_))) if self.knows_it_is_well() => Ok(()),
@@ -91,26 +92,42 @@ impl Healer {
         }
     }
 
-    /// Hears what a look of our own at the gateway says.
+    /// Takes in an agent that is in trouble. What is to be done is decided by what its manager says of
+    /// it, and by a look of our own.
+    fn admit(&mut self, record: &Record) {
+        /// More agents than a box runs; the input is not ours.
+        const MOST: usize = 200;
+        let Some(unit) = agent_in_trouble(record, &self.look.host) else { return };
+        let is_known = self.patients.iter().any(|patient| patient.unit == unit);
+        if !is_known && self.patients.len() < MOST {
+            self.patients.push(Patient { unit, kind: Kind::Agent });
+            self.next.push(Next::first(Instant::now()));
+        }
+    }
+
+    /// Hears what a look of our own at the gateway, or at an agent, says.
     pub(crate) fn looked(
         &mut self,
+        unit: usize,
         looked: &Result<Option<Said>, String>,
         output: &mut Output,
     ) -> Result<(), Complaint> {
-        const ABOUT: &str = "a look at the gateway";
-        self.is_looking = false;
+        let is_gateway = self.patients[unit].is_gateway();
+        let what = if is_gateway { "the gateway".to_owned() } else { format!("agent {unit}") };
+        let about = &format!("a look at {what}");
+        self.looking.remove(&unit);
         let said = match looked {
             Ok(said) => {
-                self.unable.is_over(ABOUT);
+                self.unable.is_over(about);
                 *said
             }
             Err(why) => {
-                self.unable.say(ABOUT, why);
+                self.unable.say(about, why);
                 None
             }
         };
-        let gateway = self.gateway();
-        self.attend(gateway, said, output)
+        let unit = if is_gateway { self.gateway() } else { unit };
+        self.attend(unit, said, output)
     }
 
     /// Does what is due; of what was not begun nothing, where `is_ended`.
@@ -130,10 +147,16 @@ impl Healer {
             }
             // It goes on when the look was made.
             (self.next[unit].at, self.next[unit].look) = (Instant::now() + self.timeout * 3, false);
-            if !self.is_looking {
-                self.is_looking = true;
+            let patient = self.patients[unit].clone();
+            // The gateway is one, whichever manager has it.
+            let is_made = |other: &usize| {
+                *other == unit || patient.is_gateway() && self.patients[*other].is_gateway()
+            };
+            if !self.looking.iter().any(is_made) {
+                self.looking.insert(unit);
                 let look = self.look.clone();
-                input.look(move || look.make())?;
+                let agent = Some(patient).filter(|patient| !patient.is_gateway());
+                input.look(unit, move || look.make(agent.as_ref()))?;
             }
         }
         Ok(())
@@ -149,7 +172,7 @@ impl Healer {
     /// Was the gateway found well so lately that one more look which says so is no news?
     fn knows_it_is_well(&self) -> bool {
         const LATELY: Duration = Duration::from_secs(60);
-        let gateways = self.patients.iter().zip(&self.next).filter(|(one, _)| one.is_gateway);
+        let gateways = self.patients.iter().zip(&self.next).filter(|(one, _)| one.is_gateway());
         let mut well_at = gateways.filter_map(|(_, next)| next.well_at);
         well_at.any(|at| at.elapsed() < LATELY)
     }
@@ -162,9 +185,9 @@ impl Healer {
     /// The ladder of each unit that is looked after.
     pub(crate) fn ladder(&self) -> Vec<Record> {
         let gateway = self.gateway();
-        let is_it = |(at, one): &(usize, &Patient)| !one.is_gateway || *at == gateway;
+        let is_it = |(at, one): &(usize, &Patient)| !one.is_gateway() || *at == gateway;
         let patients = self.patients.iter().enumerate().filter(is_it);
-        patients.flat_map(|(_, one)| self.teller.ladder(&one.unit, one.is_gateway)).collect()
+        patients.flat_map(|(_, one)| self.teller.ladder(&one.unit, one.kind)).collect()
     }
 
     /// The unit of the gateway: that of the user manager, unless there is only one of the system's.
@@ -174,7 +197,7 @@ impl Healer {
             let facts = systemctl::show(&patient.unit, &self.teller.owner, deadline);
             facts.is_ok_and(|facts| !matches!(&*facts.load_state, "" | "not-found"))
         };
-        let mut gateways = self.patients.iter().enumerate().filter(|(_, one)| one.is_gateway);
+        let mut gateways = self.patients.iter().enumerate().filter(|(_, one)| one.is_gateway());
         gateways.find(|(_, patient)| is_there(patient)).map_or(0, |(at, _)| at)
     }
 
@@ -185,8 +208,9 @@ impl Healer {
         output: &mut Output,
     ) -> Result<(), Complaint> {
         const AFTER_TROUBLE: Duration = Duration::from_secs(30);
-        let Patient { unit: about, is_gateway } = self.patients[unit].clone();
-        let rules = Rules { is_gateway, ..self.rules };
+        let Patient { unit: about, kind } = self.patients[unit].clone();
+        let rules = Rules { kind, ..self.rules };
+        let is_gateway = kind == Kind::Gateway;
         let attended = if self.dry.is_some() {
             self.rehearse(&about, &rules, said, self.next[unit].left, output)
         } else {
@@ -322,6 +346,8 @@ impl Healer {
                 let was_stopped = journalctl::was_stopped(unit, &facts.invocation, owner, deadline);
                 facts.was_stopped = self.unable.or(was_stopped, "the journal", false);
             }
+            // Only the gateway is also restarted by itself.
+            Standing::Active if unit.agent().is_some() => {}
             Standing::Active
                 if chart.row.is_some() || matches!(said, Some(Said::Hung | Said::Dead)) =>
             {
@@ -336,7 +362,7 @@ impl Healer {
     fn perform(&self, unit: &Unit, act: Act) -> Result<(), String> {
         let deadline = Instant::now() + self.timeout;
         let owner = &self.teller.owner;
-        let mut commands = act.commands(&unit.name).into_iter();
+        let mut commands = act.commands(unit).into_iter();
         commands.try_for_each(|words| systemctl::run(unit.scope, owner, &words, deadline).map(drop))
     }
 }

@@ -21,8 +21,8 @@ pub(crate) enum Event {
     End,
     /// They cannot be read.
     Broken(io::Error),
-    /// A look at the gateway was made.
-    Looked(Result<Option<Said>, String>),
+    /// A look at the unit of that number was made.
+    Looked(usize, Result<Option<Said>, String>),
     /// Nothing came in time.
     Time,
 }
@@ -64,11 +64,12 @@ impl Input {
     /// Has a look made; it comes as an event.
     pub(crate) fn look(
         &self,
+        unit: usize,
         look: impl FnOnce() -> Result<Option<Said>, String> + Send + 'static,
     ) -> Result<(), Complaint> {
         let sender = self.sender.clone();
         spawn("look", move || {
-            let _ = sender.send(Event::Looked(look()));
+            let _ = sender.send(Event::Looked(unit, look()));
         })
     }
 }
@@ -122,6 +123,6 @@ pub(crate) fn pass(event: &Event, output: &mut Output) -> Result<bool, Complaint
             output.piece(part)?;
             if *is_end { output.piece(b"\n") } else { Ok(()) }.map(|()| false)
         }
-        Event::End | Event::Broken(_) | Event::Looked(_) | Event::Time => Ok(true),
+        Event::End | Event::Broken(_) | Event::Looked(..) | Event::Time => Ok(true),
     }
 }

@@ -58,8 +58,44 @@ pub(crate) fn service(name: &str) -> Result<String, String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Patient {
     pub(crate) unit: Unit,
-    /// Is it the gateway, which answers at a port as well?
-    pub(crate) is_gateway: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What a unit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The gateway, which answers at a port as well.
+    Gateway,
+    /// An agent that claw-health runs, which may have a check of its own.
+    Agent,
+    Other,
+}
+
+impl Patient {
+    pub(crate) fn is_gateway(&self) -> bool {
+        self.kind == Kind::Gateway
+    }
+}
+
+impl Unit {
+    /// The agent whose unit it is, as claw-health names it: one of the owner's manager. It is that
+    /// manager's to say what it runs, and nothing that the owner cannot do is done to it.
+    pub(crate) fn agent(&self) -> Option<&str> {
+        const LONGEST_BYTES: usize = 64;
+        let name = self.name.strip_prefix("claw-agent-")?.strip_suffix(".service")?;
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let is_name = name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name.chars().all(fits)
+            && name.len() <= LONGEST_BYTES;
+        (self.scope == Scope::User && is_name).then_some(name)
+    }
+
+    /// The unit of the agent that a subject names, `agent:NAME`.
+    pub(crate) fn of_agent(subject: &str) -> Option<Self> {
+        let name = subject.strip_prefix("agent:")?;
+        let unit = Self { scope: Scope::User, name: format!("claw-agent-{name}.service") };
+        (unit.agent() == Some(name)).then_some(unit)
+    }
 }
 
 /// The gateway, in whichever manager has it, and the units that were named. The monitor is never
@@ -78,8 +114,12 @@ pub(crate) fn patients(
             return Err(format!("{unit} is the monitor, which systemd itself restarts"));
         }
         if !patients.iter().any(|patient| patient.unit == *unit) {
-            let is_gateway = of_gateway.contains(unit);
-            patients.push(Patient { unit: unit.clone(), is_gateway });
+            let kind = match of_gateway.contains(unit) {
+                true => Kind::Gateway,
+                false if unit.agent().is_some() => Kind::Agent,
+                false => Kind::Other,
+            };
+            patients.push(Patient { unit: unit.clone(), kind });
         }
     }
     Ok(patients)
@@ -111,13 +151,34 @@ mod tests {
     }
 
     #[test]
+    fn m7_an_agent_is_a_unit_of_the_owners_manager_by_its_name_alone() {
+        for (unit, agent) in [
+            ("user/claw-agent-bot", Some("bot")),
+            ("user/claw-agent-a.b-c_1.service", Some("a.b-c_1")),
+            ("system/claw-agent-bot", None),
+            ("user/claw-agent-", None),
+            ("user/claw-agent-@x", None),
+            ("user/claw-agent-a\\x2d", None),
+            ("user/claw-agent--a", None),
+            ("user/my-claw-agent-bot", None),
+        ] {
+            assert_eq!(unit.parse::<Unit>().ok().as_ref().and_then(Unit::agent), agent, "{unit}");
+        }
+        let of = |subject| Unit::of_agent(subject).map(|unit| unit.to_string());
+        assert_eq!(of("agent:bot").as_deref(), Some("user/claw-agent-bot.service"));
+        for subject in ["agent:", "agent:system/bot", "agent:a b", "agent:../x", "unit:user/bot"] {
+            assert_eq!(of(subject), None, "{subject}");
+        }
+    }
+
+    #[test]
     fn the_gateway_is_looked_after_and_the_monitor_never() {
         let named = ["user/agent".parse().unwrap(), "user/gw".parse().unwrap()];
         let patients = |named| super::patients("gw", "monitor.service", named);
         let units: Vec<_> = patients(&named)
             .unwrap()
             .iter()
-            .map(|patient| (patient.unit.to_string(), patient.is_gateway))
+            .map(|patient| (patient.unit.to_string(), patient.is_gateway()))
             .collect();
         let expected =
             [("user/gw.service", true), ("system/gw.service", true), ("user/agent.service", false)];

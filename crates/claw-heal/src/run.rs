@@ -1,5 +1,6 @@
 //! The story: whose units, what comes in, what is done about it, what goes out.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use clap_complete::generate;
@@ -11,7 +12,7 @@ use crate::claw_health::Look;
 use crate::decide::Rules;
 use crate::healer::{Healer, Next, Unable};
 use crate::input::{Event, Input, pass};
-use crate::patient::patients;
+use crate::patient::{Kind, patients};
 use crate::state::Store;
 use crate::tell::Teller;
 use crate::verbs;
@@ -58,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
             cool_down,
             grace: args.grace,
             confirm: args.confirm,
-            is_gateway: false,
+            kind: Kind::Other,
         },
         next: vec![Next::first(Instant::now() + FIRST); patients.len()],
         dry: if args.dry_run { Some(store.read()?) } else { None },
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         teller,
         look,
         timeout: args.timeout,
-        is_looking: false,
+        looking: BTreeSet::new(),
         unable: Unable::default(),
         has_given_up: false,
         would_act: false,
@@ -95,7 +96,7 @@ fn filter(healer: &mut Healer, output: &mut Output) -> Result<Outcome, Complaint
         is_clean &= pass(&event, output)?;
         match event {
             Event::Record(_, record) => healer.hear(&record, output)?,
-            Event::Looked(looked) => healer.looked(&looked, output)?,
+            Event::Looked(unit, looked) => healer.looked(unit, &looked, output)?,
             Event::End => end = Some(Instant::now() + TO_FINISH),
             Event::Broken(error) => {
                 return Err(Complaint::new(format!("cannot read standard input: {error}")));

@@ -38,7 +38,12 @@ pub(crate) fn said(record: &Record, host: &str, patients: &[Patient]) -> Option<
         let uptime = record.data.get("uptime_seconds").and_then(Value::as_f64);
         return Some((About::Gateway, of_gateway(text("state")?, uptime)));
     }
-    let unit: Unit = record.subject.strip_prefix("unit:")?.parse().ok()?;
+    let unit = about(record)?;
+    if record.subject.starts_with("agent:") {
+        let unit = patients.iter().position(|patient| patient.unit == unit)?;
+        let said = of_agent(&record.event, text("state")?)?;
+        return Some((About::Unit(unit), said));
+    }
     let unit = patients.iter().position(|patient| patient.unit == unit)?;
     let said = match record.event.as_str() {
         "crash" => {
@@ -57,6 +62,35 @@ pub(crate) fn said(record: &Record, host: &str, patients: &[Patient]) -> Option<
         _ => return None,
     };
     Some((About::Unit(unit), said))
+}
+
+/// The unit that a record is about: `unit:user/NAME.service`, or `agent:NAME`.
+fn about(record: &Record) -> Option<Unit> {
+    match record.subject.strip_prefix("unit:") {
+        Some(unit) => unit.parse().ok(),
+        None => Unit::of_agent(&record.subject),
+    }
+}
+
+/// The unit of an agent that a record says is not well: it is looked after from then on.
+pub(crate) fn agent_in_trouble(record: &Record, host: &str) -> Option<Unit> {
+    let is_ours = record.host == host && ["check", "crash"].contains(&record.event.as_str());
+    let unit = about(record).filter(|unit| is_ours && unit.agent().is_some())?;
+    // Of what is no unit of systemd's, only words are told.
+    let is_of_unit = record.event == "crash" || record.data.contains_key("state");
+    (record.status == Status::Fail && is_of_unit).then_some(unit)
+}
+
+/// What the check of claw-health says of an agent.
+fn of_agent(event: &str, state: &str) -> Option<Said> {
+    Some(match (event, state) {
+        ("check", "hung") => Said::Hung,
+        ("check", "failed" | "crash-looping") => Said::Failed,
+        ("check", "active") => Said::Alive(None),
+        ("check", "starting" | "activating") => Said::Starting,
+        ("check", _) => Said::Other,
+        _ => return None,
+    })
 }
 
 /// Whom a record is about.
@@ -90,6 +124,26 @@ mod tests {
         let mut record = Source::on("t", "here".into()).record(event, subject, status, "m");
         record.data = data.as_object().cloned().unwrap_or_default();
         record
+    }
+
+    #[test]
+    fn m7_an_agent_in_trouble_is_known_by_its_name_and_nothing_else() {
+        let hung = json!({"state": "hung", "unit": "system/sshd.service"});
+        for (record, expected) in [
+            (record("check", "agent:x", Status::Fail, hung.clone()), Some("x")),
+            (record("crash", "unit:user/claw-agent-x.service", Status::Fail, json!({})), Some("x")),
+            (record("check", "agent:x", Status::Fail, json!({})), None),
+            (record("check", "agent:x", Status::Warn, hung.clone()), None),
+            (record("restart", "agent:x", Status::Fail, hung.clone()), None),
+            (record("check", "agent:system/x", Status::Fail, hung.clone()), None),
+            (record("check", "agent:x;reboot", Status::Fail, hung.clone()), None),
+            (record("check", "unit:system/claw-agent-x.service", Status::Fail, hung.clone()), None),
+            (record("check", "unit:user/sshd.service", Status::Fail, hung), None),
+        ] {
+            let unit = agent_in_trouble(&record, "here");
+            assert_eq!(unit.as_ref().and_then(Unit::agent), expected, "{record:?}");
+            assert_eq!(agent_in_trouble(&record, "elsewhere"), None);
+        }
     }
 
     #[test]
@@ -128,6 +182,7 @@ mod tests {
                 record("crash", "unit:user/a.service", Status::Fail, json!({"cause": "new word"})),
                 Some((About::Unit(2), Said::Crashed(Cause::Dead))),
             ),
+            (record("check", "agent:x", Status::Fail, of("hung")), None),
             (record("check", "unit:user/b.service", Status::Fail, failed.clone()), None),
             (record("check", "unit:system/monitor.service", Status::Fail, failed.clone()), None),
             (record("restart", "unit:user/gw.service", Status::Fail, failed.clone()), None),

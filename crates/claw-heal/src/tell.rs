@@ -10,7 +10,7 @@ use crate::act::{Act, LADDER, Rung, journal};
 use crate::budget::Limit;
 use crate::cause::Cause;
 use crate::chart::{Chart, GaveUp, Trouble};
-use crate::patient::Unit;
+use crate::patient::{Kind, Unit};
 use crate::span::shown;
 
 /// Who tells, and what is the same in all of it.
@@ -35,6 +35,7 @@ impl Teller {
     ) -> Record {
         let used = chart.budget.used();
         let what = match act {
+            Act::Start if unit.agent().is_some() => format!("failed ({cause}): it was started"),
             Act::Start => {
                 format!("failed ({cause}): its failure was forgotten, and it was started")
             }
@@ -117,8 +118,13 @@ impl Teller {
     }
 
     /// The ladder, as far as it is one for this unit.
-    pub(crate) fn ladder(&self, unit: &Unit, is_gateway: bool) -> Vec<Record> {
-        let rungs = LADDER.iter().filter(|rung| is_gateway || rung.act == Act::Start);
+    pub(crate) fn ladder(&self, unit: &Unit, kind: Kind) -> Vec<Record> {
+        let is_for = |act| match kind {
+            Kind::Gateway => true,
+            Kind::Agent => act != Act::Restart,
+            Kind::Other => act == Act::Start,
+        };
+        let rungs = LADDER.iter().filter(|rung| is_for(rung.act));
         let tell = |Rung { act, when, what }: &Rung| {
             let message = format!("when {when}: {what}; {} at most", self.limit);
             let record = self.source.record("ladder", &unit.subject(), Status::Pass, &message);

@@ -27,7 +27,8 @@ pub(crate) fn plan(args: &Args, host: &Host) -> Result<Plan, Complaint> {
         let is = |name: &String| name == target.check.name;
         (args.only.is_empty() || args.only.iter().any(is)) && !args.skip.iter().any(is)
     };
-    let asked = if args.targets.is_empty() { &args.only } else { &args.targets };
+    let named = target::joined(&args.targets);
+    let asked = if named.is_empty() { &args.only } else { &named };
     let (mut targets, mut absent) = if asked.is_empty() {
         checks::applicable(host, &args.skip)
     } else {
@@ -37,14 +38,17 @@ pub(crate) fn plan(args: &Args, host: &Host) -> Result<Plan, Complaint> {
     if targets.is_empty() && absent.is_empty() {
         return Err(Complaint::new("nothing is left to look at: see --only and --skip"));
     }
-    let mut named: Vec<&'static Check> = targets.iter().map(|target| target.check).collect();
-    named.dedup_by_key(|check| check.name);
+    let mut checks: Vec<&'static Check> = targets.iter().map(|target| target.check).collect();
+    checks.dedup_by_key(|check| check.name);
     let mut looks: Vec<Target> = Vec::new();
     for target in targets {
         let subject = target.subject();
         let found = checks::expand(target, host);
         if found.is_empty() && !asked.is_empty() {
-            absent.push(Finding::unknown(subject, "there is nothing of that kind on this box"));
+            absent.push(match subject.as_str() {
+                "agent" => Finding::pass(subject, "there are no agents"),
+                _ => Finding::unknown(subject, "there is nothing of that kind on this box"),
+            });
         }
         let is_new = |target: &Target| {
             !looks.iter().any(|other| {
@@ -55,5 +59,5 @@ pub(crate) fn plan(args: &Args, host: &Host) -> Result<Plan, Complaint> {
         found.retain(is_new);
         looks.extend(found);
     }
-    Ok(Plan { checks: named, targets: looks, absent })
+    Ok(Plan { checks, targets: looks, absent })
 }

@@ -6,6 +6,7 @@ use clap_complete::generate;
 use claw_box::{Owner, groups};
 use claw_record::{Complaint, Outcome, Output};
 
+use crate::agent;
 use crate::args::{self, Args};
 use crate::formats::Writer;
 use crate::host::Host;
@@ -17,7 +18,8 @@ use crate::watch;
 pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
     if let Some(shell) = args.completions {
         let mut script = Vec::new();
-        generate(shell, &mut args::command(), "claw-health", &mut script);
+        let mut command = args::command().subcommand(agent::args::subcommand());
+        generate(shell, &mut command, "claw-health", &mut script);
         return Writer::plain(args)?.bytes(&script);
     }
     if args.list {

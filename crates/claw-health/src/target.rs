@@ -30,6 +30,14 @@ impl Target {
     }
 }
 
+/// The targets, in which the name of an agent may stand behind the word: `agent NAME`.
+pub(crate) fn joined(targets: &[String]) -> Vec<String> {
+    match targets {
+        [word, name] if word == "agent" && !name.contains(':') => vec![format!("agent:{name}")],
+        _ => targets.to_vec(),
+    }
+}
+
 /// Reads a target. An operand is empty where the target names the check alone.
 pub(crate) fn parse(text: &str) -> Result<Target, Complaint> {
     let is_url = text.split_once("://").is_some_and(|(scheme, _)| {

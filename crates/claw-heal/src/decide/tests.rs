@@ -8,9 +8,10 @@ const RULES: Rules = Rules {
     cool_down: Duration::from_secs(3600),
     grace: Duration::from_secs(330),
     confirm: 2,
-    is_gateway: false,
+    kind: Kind::Other,
 };
-const GATEWAY: Rules = Rules { is_gateway: true, ..RULES };
+const AGENT: Rules = Rules { kind: Kind::Agent, ..RULES };
+const GATEWAY: Rules = Rules { kind: Kind::Gateway, ..RULES };
 
 fn at(seconds: u64) -> Moment {
     let wall = 1_700_000_000_000 + i64::try_from(seconds * 1000).unwrap();
@@ -120,6 +121,35 @@ fn a_restart_of_an_operator_is_waited_for() {
     let facts = Facts { operated_ago: Some(Duration::from_secs(60)), ..facts("active", 1000) };
     let deed = hangs(&mut Chart::default(), &facts);
     assert_eq!(deed, Deed::Nothing(Some("somebody had OpenClaw restart it")));
+}
+
+/// Whether it is still starting its own check has judged.
+#[test]
+fn m7_an_agent_that_hangs_is_ended_and_is_well_once_its_check_says_so() {
+    let hears = |chart: &mut Chart, said, facts: &Facts, seconds| {
+        decide(chart, Some(said), facts, &AGENT, &at(seconds))
+    };
+    let (mut chart, up) = (Chart::default(), facts("active", 90));
+    let first = hears(&mut chart, Said::Hung, &up, 1000);
+    assert_eq!((first.deed, first.look), (Deed::Nothing(Some(TOO_SHORT)), true));
+    // It is well again by itself.
+    let mut other = chart.clone();
+    let alive = hears(&mut other, Said::Alive(None), &up, 1020);
+    assert_eq!((alive.deed, alive.look), (Deed::Nothing(None), false));
+    assert_eq!(hears(&mut chart, Said::Hung, &up, 1031).deed, Deed::Act(Act::Abort, Cause::Hang));
+    // systemd starts it anew, and it is asked until its check passes.
+    let anew = Facts { invocation: "second".into(), restarts: 1, ..facts("active", 20) };
+    let starting = hears(&mut chart, Said::Starting, &anew, 1050);
+    assert_eq!((starting.deed, starting.look), (Deed::Nothing(None), true));
+    let well = hears(&mut chart, Said::Alive(None), &anew, 1060);
+    assert!(matches!(well.deed, Deed::Recovered(..)), "{well:?}");
+    assert_eq!((chart.budget.used(), chart.budget.by_others()), (1, 0));
+    // A unit of which no check is known is never ended.
+    let mut chart = Chart::default();
+    for seconds in [1000, 1040, 1080] {
+        let deed = decide(&mut chart, Some(Said::Hung), &up, &RULES, &at(seconds)).deed;
+        assert_eq!(deed, Deed::Nothing(None));
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn run(look: &Look) -> Found {
     }
 }
 
-fn judge(subject: String, ended: &Ended) -> Finding {
+pub(super) fn judge(subject: String, ended: &Ended) -> Finding {
     let stdout = String::from_utf8_lossy(&ended.stdout);
     let stderr = String::from_utf8_lossy(&ended.stderr);
     let (line, values) = performance::split(&stdout);

@@ -2,6 +2,7 @@
 //!
 //! To add one: write the file, and add its two lines here.
 
+mod agent;
 mod backup;
 mod bind;
 mod bus;
@@ -40,6 +41,7 @@ use crate::target::Target;
 pub(crate) static ALL: &[&Check] = &[
     &unit::CHECK,
     &gateway::CHECK,
+    &agent::CHECK,
     &websocket::CHECK,
     &bind::CHECK,
     &linger::CHECK,

@@ -31,6 +31,8 @@ pub(crate) struct Heard {
     pub(crate) changes: Vec<(usize, Change)>,
     /// Did another one fail?
     pub(crate) another_failed: bool,
+    /// Did anything come of another one whose name begins as asked for?
+    pub(crate) is_another_new: bool,
 }
 
 const UNITS: &str = "/org/freedesktop/systemd1/unit";
@@ -56,16 +58,20 @@ impl Listener {
         }
     }
 
-    /// What came since, of these units above all. An error is the manager's end.
-    pub(crate) fn heard(&mut self, units: &[&str]) -> Result<Heard, String> {
+    /// What came since, of these units above all, and of those whose names begin like that. An error is
+    /// the manager's end.
+    pub(crate) fn heard(&mut self, units: &[&str], others: &str) -> Result<Heard, String> {
+        let others = format!("{UNITS}/{}", escape(others));
         let paths: Vec<_> = units.iter().map(|unit| format!("{UNITS}/{}", escape(unit))).collect();
         let mut heard = Heard::default();
         while let Some(signal) = self.0.signal()? {
+            let unit = paths.iter().position(|path| *path == signal.path);
+            heard.is_another_new |= unit.is_none() && signal.path.starts_with(&others);
             if signal.name != "PropertiesChanged" {
                 continue;
             }
             let change = change(signal.body);
-            match paths.iter().position(|path| *path == signal.path) {
+            match unit {
                 Some(unit) => heard.changes.push((unit, change)),
                 None => heard.another_failed |= change.active_state.as_deref() == Some("failed"),
             }

@@ -65,6 +65,9 @@ pub(crate) struct Unit {
     pub(crate) drop_ins: Vec<String>,
     /// The units that it wants or comes after.
     pub(crate) wants: Vec<String>,
+    /// `NAME=VALUE`, as its files have it.
+    pub(crate) environment: Vec<String>,
+    pub(crate) working_directory: String,
     /// The timers, sockets and paths that start it.
     pub(crate) triggers: Vec<String>,
     /// What its manager is about to do with it: `start`, `stop`, `restart` … ; empty for nothing.
@@ -116,6 +119,22 @@ impl Manager {
         values
             .ago("UserspaceTimestampMonotonic", now())
             .ok_or_else(|| format!("the {} manager does not say when it was started", self.scope))
+    }
+
+    /// The names of the units that are loaded, or that a file describes, and fit a pattern.
+    pub(crate) fn named(&self, pattern: &str) -> Result<Vec<String>, String> {
+        let (path, interface) = ("/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager");
+        let arguments = [Argument::Texts(&[]), Argument::Texts(&[pattern])];
+        let mut names = Vec::new();
+        for name in ["ListUnitsByPatterns", "ListUnitFilesByPatterns"] {
+            let answer = self.call(&Method { path, interface, name }, &arguments)?;
+            let listed = answer.first().map(Value::list).unwrap_or_default();
+            let firsts = listed.iter().filter_map(|one| one.list().first()?.text());
+            names.extend(firsts.filter_map(|one| one.rsplit('/').next()).map(str::to_owned));
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
     }
 
     fn properties(&self, path: &str, interface: &str) -> Result<Vec<Value>, String> {
@@ -322,6 +341,8 @@ impl Unit {
             fragment_path: from.text("FragmentPath"),
             drop_ins: from.texts("DropInPaths"),
             wants: [from.texts("Wants"), from.texts("After")].concat(),
+            environment: from.texts("Environment"),
+            working_directory: from.text("WorkingDirectory"),
             triggers: from.texts("TriggeredBy"),
             job: String::new(),
             active_state,

@@ -168,9 +168,7 @@ impl Monitor {
         self.notify.looked(&self.overview.status(took));
         if let Some(crashes) = &mut self.crashes {
             crashes.looked(&looked.planned, now);
-            if self.report.take_hung() {
-                crashes.hung();
-            }
+            self.report.take_hung().into_iter().for_each(|subject| crashes.hung(subject));
         }
         Ok(is_heard)
     }
@@ -267,11 +265,11 @@ impl Report {
         }
     }
 
-    /// Was it just told that the gateway hangs?
-    fn take_hung(&mut self) -> bool {
+    /// What was just told to hang.
+    fn take_hung(&mut self) -> Vec<String> {
         match self {
-            Self::Records(records) => std::mem::take(&mut records.is_hung),
-            Self::Metrics(_) => false,
+            Self::Records(records) => std::mem::take(&mut records.hung),
+            Self::Metrics(_) => Vec::new(),
         }
     }
 

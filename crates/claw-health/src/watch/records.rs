@@ -30,8 +30,8 @@ pub(super) struct Records {
     memory: Memory,
     /// Did it hear a look? Before that it knows no more than the last monitor kept.
     has_looked: bool,
-    /// Did the last look find that the gateway hangs, and is that a change?
-    pub(super) is_hung: bool,
+    /// What the last look found to hang, where that is a change.
+    pub(super) hung: Vec<String>,
     store: Store,
 }
 
@@ -54,7 +54,7 @@ impl Records {
             heartbeat: args.heartbeat.0,
             next_heartbeat: None,
             has_looked: false,
-            is_hung: false,
+            hung: Vec::new(),
             output,
             memory,
             store,
@@ -86,7 +86,9 @@ impl Records {
             } else {
                 None
             };
-            self.is_hung |= change.is_some() && is_hung(check, finding);
+            if change.is_some() && is_hung(check, finding) {
+                self.hung.push(finding.subject.clone());
+            }
             if self.every || change.is_some() {
                 self.write(finding, change)?;
             }
@@ -198,8 +200,8 @@ impl Records {
 /// What is not there to be looked at is looked for at every look.
 const ABSENT: &str = "absent";
 
-/// Is it the gateway, which lives and does not answer?
+/// Is it the gateway or an agent, which lives and does not answer?
 fn is_hung(check: &str, finding: &Finding) -> bool {
     let state = finding.data.get("state").and_then(Value::as_str);
-    check == "gateway" && finding.status == Status::Fail && state == Some("hung")
+    matches!(check, "gateway" | "agent") && finding.status == Status::Fail && state == Some("hung")
 }

@@ -247,7 +247,11 @@ fn failed(unit: &Unit, view: &View) -> Finding {
     let since = unit.changed.map(|age| format!(" {} ago", ago(age))).unwrap_or_default();
     let cause = cause(unit, view.role);
     // Where the limit may have been hit, which counts starts by hand as well, nothing less works.
-    let anew = format!("{systemctl} reset-failed {name} && {systemctl} start {name}");
+    // A transient unit whose failure is forgotten is gone.
+    let anew = match unit.file_state.as_str() {
+        "transient" => format!("{systemctl} start {name} (refused as long as the limit lasts)"),
+        _ => format!("{systemctl} reset-failed {name} && {systemctl} start {name}"),
+    };
     if start_limit_hit(unit) {
         let limit = format!("{} in {}", unit.start_limit_burst, ago(unit.start_limit_interval));
         let message = format!(

@@ -12,6 +12,7 @@ use claw_box::Scope;
 use claw_record::{Severity, Status};
 use nix::unistd::geteuid;
 
+use crate::agent;
 use crate::checks::{Check, Find, Found, Needs};
 use crate::finding::{Finding, worse};
 use crate::host::Host;
@@ -62,7 +63,11 @@ fn run(look: &Look) -> Found {
             continue;
         }
         match host.manager(scope).and_then(|manager| manager.in_trouble()) {
-            Ok(names) => units.extend(names.into_iter().map(|name| (scope, name))),
+            Ok(names) => {
+                // What an agent is like is told by its own check.
+                let others = names.into_iter().filter(|name| agent::of_unit(name).is_none());
+                units.extend(others.map(|name| (scope, name)));
+            }
             // What is looked at in that manager tells it already.
             Err(_) if units.iter().any(|(of, _)| *of == scope) => {}
             Err(why) => unknown.push(Finding::unknown(look.subject(), why)),
@@ -105,6 +110,11 @@ pub(crate) fn named(host: &Host, operand: &str) -> Result<(Scope, String), Strin
 /// What the gateway's own unit is like.
 pub(super) fn of_gateway(look: &Look) -> Finding {
     look_at(look, gateway_scope(&look.host), &look.host.gateway_unit)
+}
+
+/// What the unit of an agent is like.
+pub(super) fn of_agent(look: &Look, scope: Scope, unit: &str) -> Finding {
+    look_at(look, scope, unit)
 }
 
 /// The gateway is a user's unit, unless somebody wrote one for the box instead.

@@ -33,8 +33,8 @@ pub(super) const NAME: &str = "crashes";
 enum Poke {
     /// A look is made, at these things.
     Looked(Vec<Target>),
-    /// The gateway hangs.
-    Hung,
+    /// The gateway hangs, or the agent of that subject.
+    Hung(String),
 }
 
 /// What the watcher of crashes tells.
@@ -94,9 +94,9 @@ impl Crashes {
         self.poke(Poke::Looked(planned.to_vec()));
     }
 
-    /// The gateway was told to hang.
-    pub(super) fn hung(&mut self) {
-        self.poke(Poke::Hung);
+    /// It was told that this hangs.
+    pub(super) fn hung(&mut self, subject: String) {
+        self.poke(Poke::Hung(subject));
     }
 
     fn poke(&mut self, poke: Poke) {

@@ -19,6 +19,7 @@ use super::changed::Snapshot;
 use super::living::{Death, Living};
 use super::track::{Seen, Track};
 use super::{Poke, Told};
+use crate::agent;
 use crate::args::Args;
 use crate::checks::unit::{gateway_scope, named};
 use crate::crash::Cause;
@@ -66,6 +67,8 @@ pub(super) struct Watcher {
     has_moved: bool,
     /// Units that were named without their manager.
     named: BTreeMap<String, Unit>,
+    /// Are the agents to be watched, be there any yet or not?
+    wants_agents: bool,
     memory: Memory,
     is_changed: bool,
     /// Does somebody wait for an answer?
@@ -107,6 +110,7 @@ impl Watcher {
             is_any: false,
             has_moved: false,
             named: BTreeMap::new(),
+            wants_agents: false,
             memory,
             is_changed: false,
             is_asked: false,
@@ -121,8 +125,9 @@ impl Watcher {
             host,
         };
         // A plan that cannot be made is the first look's to complain of.
-        let planned = plan(args, &watcher.host).ok()?.targets;
-        watcher.watch(&planned);
+        let plan = plan(args, &watcher.host).ok()?;
+        watcher.wants_agents = plan.checks.iter().any(|check| check.name == "agent");
+        watcher.watch(&plan.targets);
         if is_new && !watcher.units.is_empty() {
             // A clock that is set back would hide what comes.
             let end = follow::end(Instant::now() + READING);
@@ -156,7 +161,7 @@ impl Watcher {
                             self.looked(&planned);
                             self.is_asked = true;
                         }
-                        Ok(Poke::Hung) => self.hung(),
+                        Ok(Poke::Hung(subject)) => self.hung(&subject),
                         Err(TryRecvError::Empty) => break,
                         Err(TryRecvError::Disconnected) => return None,
                     }
@@ -206,6 +211,10 @@ impl Watcher {
                 }
                 ("unit", "") => {}
                 ("unit", operand) => units.extend(self.named(operand)),
+                ("agent", operand) => {
+                    let named = agent::named(&self.host, operand).ok();
+                    units.extend(named.map(|(scope, name)| (scope, agent::unit(name))));
+                }
                 _ => {}
             }
         }
@@ -285,12 +294,14 @@ impl Watcher {
     /// Hears what the managers signalled.
     fn listen(&mut self) {
         let now = since_boot();
+        let mut is_new = false;
         for scope in [Scope::System, Scope::User] {
             let units: Vec<_> = self.units.iter().filter(|(of, _)| *of == scope).cloned().collect();
             let names: Vec<_> = units.iter().map(|(_, name)| name.as_str()).collect();
             let Some(listener) = &mut self.listeners[scope as usize] else { continue };
-            match listener.heard(&names) {
+            match listener.heard(&names, agent::PREFIX) {
                 Ok(heard) => {
+                    is_new |= heard.is_another_new;
                     self.has_moved |= heard.another_failed;
                     for (number, change) in heard.changes {
                         self.has_moved |= change.active_state.is_some();
@@ -308,6 +319,22 @@ impl Watcher {
                     self.has_moved = true;
                     self.next_call = now;
                 }
+            }
+        }
+        if is_new && self.wants_agents {
+            self.find_agents();
+        }
+    }
+
+    /// An agent that was not there at the last look is watched from its first sign on.
+    fn find_agents(&mut self) {
+        self.host = self.host.anew();
+        for operand in agent::all(&self.host) {
+            let Ok((scope, name)) = agent::named(&self.host, &operand) else { continue };
+            let unit = (scope, agent::unit(name));
+            if !self.units.contains(&unit) {
+                self.begin(&unit);
+                self.units.push(unit);
             }
         }
     }
@@ -402,9 +429,14 @@ impl Watcher {
         }
     }
 
-    /// The gateway hangs, which no manager notes.
-    fn hung(&mut self) {
-        let unit = self.gateway();
+    /// The gateway or an agent hangs, which no manager notes.
+    fn hung(&mut self, subject: &str) {
+        let agent = subject.strip_prefix("agent:").map(|it| agent::named(&self.host, it));
+        let unit = match agent {
+            None => self.gateway(),
+            Some(Ok((scope, name))) => (scope, agent::unit(name)),
+            Some(Err(_)) => return,
+        };
         let Ok(manager) = self.host.manager(unit.0) else { return };
         let Ok(now) = manager.unit(&unit.1) else { return };
         if now.main_pid == 0 {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 
 use super::{READING, Watcher, name};
+use crate::agent;
 use crate::crash::node::last_words;
 use crate::crash::{Cause, bundle};
 use crate::journalctl::follow::{self, Output, Unit};
@@ -44,9 +45,15 @@ impl Watcher {
         }
         if seen.cause == Cause::StartLimit {
             let systemctl = systemctl(host, *scope);
-            remedy = format!(
-                "{remedy}; then {systemctl} reset-failed {unit_name} && {systemctl} start {unit_name}"
-            );
+            // Of an agent's unit, which is transient, nothing is left once its failure is forgotten.
+            remedy = match agent::of_unit(unit_name) {
+                Some(_) => {
+                    format!("{remedy}; then {systemctl} start {unit_name}, once the limit is over")
+                }
+                None => format!(
+                    "{remedy}; then {systemctl} reset-failed {unit_name} && {systemctl} start {unit_name}"
+                ),
+            };
         }
         Incident {
             subject: format!("unit:{}", name(unit)),
