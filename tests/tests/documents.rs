@@ -41,7 +41,10 @@ fn the_flags_of_the_help_are_the_flags_of_the_page() {
         .collect();
     assert!(!tools.is_empty());
     for name in &tools {
-        let help = run(tool(name).arg("--help")).stdout;
+        let mut help = run(tool(name).arg("--help")).stdout;
+        if name == "claw-health" {
+            help += &run(tool(name).args(["agent", "--help"])).stdout;
+        }
         assert_eq!(flags(&help, "--"), flags(&page(&format!("{name}.1")), r"Fl \-"), "{name}");
     }
 }

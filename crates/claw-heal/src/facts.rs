@@ -121,7 +121,11 @@ impl Facts {
 
     /// Did it do its work and end?
     pub(crate) fn is_done(&self) -> bool {
-        self.active_state == "inactive" && self.result == "success" && !self.was_stopped
+        // Of a transient unit that was stopped nothing is left, and nothing was done.
+        self.load_state == "loaded"
+            && self.active_state == "inactive"
+            && self.result == "success"
+            && !self.was_stopped
     }
 
     fn cause(&self) -> Cause {

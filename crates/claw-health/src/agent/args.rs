@@ -187,20 +187,19 @@ More in claw-health(1), AGENTS.";
 
 /// Is an agent to be run or ended, and not merely looked at?
 pub(crate) fn is_asked(mut words: impl Iterator<Item = OsString>) -> bool {
-    let look = crate::args::command();
+    if words.next().is_none_or(|word| word != "agent") {
+        return false;
+    }
+    let (ours, look) = (command(), crate::args::command());
+    let has = |command: &Command, flag: &str| {
+        command.get_opts().any(|option| option.get_long() == Some(flag))
+    };
     let is_ours = |word: &str| {
         let flag = word.strip_prefix("--").map(|word| word.split('=').next().unwrap_or(word));
-        flag.is_some_and(|flag| {
-            let has = |command: &Command| {
-                command.get_opts().any(|option| option.get_long() == Some(flag))
-            };
-            has(&command()) && !has(&look)
-        })
+        flag.is_some_and(|flag| has(&ours, flag) && !has(&look, flag))
     };
-    words.next().is_some_and(|word| word == "agent")
-        && words
-            .filter_map(|word| word.into_string().ok())
-            .any(|word| matches!(word.as_str(), "--" | "--help" | "-h") || is_ours(&word))
+    let mut words = words.filter_map(|word| word.into_string().ok());
+    words.any(|word| matches!(word.as_str(), "--" | "--help" | "-h") || is_ours(&word))
 }
 
 /// Reads the command line, the environment and the settings file; an error is the process's end.

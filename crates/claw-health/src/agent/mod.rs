@@ -118,6 +118,8 @@ pub(crate) fn operand(host: &Host, scope: Scope, name: &str) -> String {
 
 /// The agents that there are, as operands. Those of the box are root's to look at.
 pub(crate) fn all(host: &Host) -> Vec<String> {
+    /// Each takes a thread while it is looked at, and whoever owns the manager can make any number.
+    const MOST: usize = 100;
     let mut scopes = vec![scope(host)];
     if geteuid().is_root() && !scopes.contains(&Scope::System) {
         scopes.push(Scope::System);
@@ -135,6 +137,7 @@ pub(crate) fn all(host: &Host) -> Vec<String> {
     }
     found.sort_unstable();
     found.dedup();
+    found.truncate(MOST);
     found
 }
 

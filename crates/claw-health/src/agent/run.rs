@@ -257,7 +257,8 @@ impl Agent<'_> {
         let folder = if folder.is_empty() { "/".to_owned() } else { folder };
         let program = asked.command.first().map_or("", String::as_str);
         let program = match program.contains('/') {
-            true => absolute(Path::new(program))?,
+            true => absolute(Path::new(program))
+                .and_then(|path| systemd_run::is_program(&path).map(|()| path))?,
             false => {
                 let path = environment.get("PATH").map_or("/usr/bin:/bin", String::as_str);
                 systemd_run::find(program, OsStr::new(path))

@@ -1,6 +1,7 @@
 //! Interface to systemd-run: a command as a transient unit of its owner's manager.
 //!
-//! systemd reads `$` in a command by itself, and how it can be told not to depends on its version.
+//! systemd reads `$` in a command by itself. Up to version 253 it cannot be told not to, and what it keeps
+//! of a transient unit it reads otherwise after a reload: there, a shell is told the words.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 use claw_box::child::{self, Ended, NotEnded};
 use claw_box::{Owner, Scope};
 use nix::unistd::geteuid;
+
+use crate::remedy::quoted;
 
 /// A transient service that is to be started.
 #[derive(Debug)]
@@ -33,20 +36,22 @@ pub(crate) fn start(
     service: &Service,
     deadline: Instant,
 ) -> Result<(), String> {
-    let expands = expands(owner, scope, deadline)?;
+    let is_old = is_old(owner, scope, deadline)?;
     let mut command = begin(owner, scope, service.environment)?;
     command.args(["--quiet", "--service-type=exec"]);
     command.arg(format!("--unit={}", service.unit));
     command.arg(format!("--description={}", service.description));
     command.arg(format!("--property=WorkingDirectory={}", service.folder));
     command.args(service.properties.iter().map(|property| format!("--property={property}")));
-    if expands {
-        if service.command.first().is_some_and(|program| program.contains('$')) {
-            return Err("this systemd would read the '$' in the path of its program".to_owned());
-        }
-        command.arg("--").args(service.command.iter().map(|word| literal(word)));
+    if !is_old {
+        command.arg("--expand-environment=no");
+    }
+    if is_old && !service.command.iter().all(|word| is_kept_by_old(word)) {
+        command.arg("--property=StandardInput=data");
+        command.arg(format!("--property=StandardInputData={}", base64(&script(service.command))));
+        command.args(["--", "/bin/sh"]);
     } else {
-        command.args(["--expand-environment=no", "--"]).args(service.command);
+        command.arg("--").args(service.command);
     }
     let ended = run(&mut command, deadline)?;
     if ended.status.success() { Ok(()) } else { Err(reason(&ended)) }
@@ -141,8 +146,33 @@ fn literal(word: &str) -> String {
     word.replace('$', "$$")
 }
 
-/// Can this systemd-run not be told to leave `$` as it is?
-fn expands(owner: &Owner, scope: Scope, deadline: Instant) -> Result<bool, String> {
+/// Does an old systemd leave the word as it is, also when it reads again what it wrote of it?
+fn is_kept_by_old(word: &str) -> bool {
+    !word.contains(['$', ';', '\'', '`'])
+}
+
+/// What a shell is told in place of a command: to be that command, without what it was told.
+fn script(command: &[String]) -> String {
+    let words: Vec<_> = command.iter().map(|word| quoted(word)).collect();
+    format!("exec {} </dev/null\n", words.join(" "))
+}
+
+/// A text as systemd takes what is not text.
+fn base64(text: &str) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let four = |three: &[u8]| {
+        let bits = (0..3).fold(0, |bits, at| bits << 8 | usize::from(*three.get(at).unwrap_or(&0)));
+        let digit = |at: usize| match at <= three.len() {
+            true => char::from(DIGITS[bits >> (18 - 6 * at) & 63]),
+            false => '=',
+        };
+        (0..4).map(digit).collect::<String>()
+    };
+    text.as_bytes().chunks(3).map(four).collect()
+}
+
+/// Can this systemd not be told to leave `$` as it is?
+fn is_old(owner: &Owner, scope: Scope, deadline: Instant) -> Result<bool, String> {
     /// With it came `--expand-environment=no`.
     const TELLS: u32 = 254;
     let mut command = as_owner("systemd-run", owner, scope)?;
@@ -177,13 +207,24 @@ pub(crate) fn reason(ended: &Ended) -> String {
 
 /// A program of that name in these folders.
 pub(crate) fn find(name: &str, path: &OsStr) -> Option<PathBuf> {
-    let is_program = |file: &PathBuf| {
-        file.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-    };
     std::env::split_paths(path)
         .filter(|folder| folder.is_absolute())
         .map(|folder| folder.join(name))
-        .find(is_program)
+        .find(|file| file.exists() && is_program(file).is_ok())
+}
+
+/// Is it a program? Whether its user may run it is found out by running it.
+pub(crate) fn is_program(file: &Path) -> Result<(), String> {
+    let meta = match file.metadata() {
+        Ok(meta) => meta,
+        // What only its user can see is its user's to run.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Ok(()),
+        Err(error) => return Err(format!("cannot run '{}': {error}", file.display())),
+    };
+    if meta.is_file() && meta.permissions().mode() & 0o111 != 0 {
+        return Ok(());
+    }
+    Err(format!("cannot run '{}': it is not a program", file.display()))
 }
 
 #[cfg(test)]
@@ -201,6 +242,21 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(version(text), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn m7_an_old_systemd_is_given_words_in_which_nothing_means_anything() {
+        assert!(is_kept_by_old("a%n \"b\" \\ \n é"));
+        for odd in ["$HOME", "a;b", "it's", "`id`"] {
+            assert!(!is_kept_by_old(odd), "{odd}");
+        }
+        let command = ["/bin/a b", "it's $HOME", ""].map(str::to_owned);
+        assert_eq!(script(&command), "exec '/bin/a b' 'it'\\''s $HOME' '' </dev/null\n");
+        for (text, expected) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("é>?~", "w6k+P34=")]
+        {
+            assert_eq!(base64(text), expected);
         }
     }
 
