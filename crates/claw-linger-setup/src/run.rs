@@ -98,6 +98,7 @@ fn carry_out(
     }
     for step in steps {
         let acts = matches!(&step.state, State::Would { acts, .. } if !acts.is_empty());
+        let before = memory.clone();
         if step.deed == Deed::Linger && acts && !memory.turned_linger_on {
             // First remembered, so that it can be taken back whatever happens in between.
             memory.will_make(&world.owner.home, store.file());
@@ -115,8 +116,12 @@ fn carry_out(
         any_changed |= matches!(end, End::Is { changed: true, .. });
         failed += usize::from(!is_done);
         if step.deed == Deed::Linger && acts && !is_done {
-            memory.turned_linger_on = false;
+            // What it was remembered in goes as well, where that is all that was made.
+            let before = Memory { turned_linger_on: false, ..before };
+            let made = std::mem::replace(&mut memory, before).made_folders;
             store.remember(&memory)?;
+            at_home::ask(&world.owner, Job::Prune(made), Instant::now() + args.timeout)
+                .map_err(Complaint::new)?;
         }
         writer.ended(step, end)?;
     }
