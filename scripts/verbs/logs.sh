@@ -40,7 +40,8 @@ logs() {
 	pipes=$(mktemp -d) || complain 'cannot make a temporary folder'
 	mkfifo "$pipes/gateway" "$pipes/monitor"
 	followers=
-	trap 'trap - INT TERM HUP; kill $followers 2>/dev/null; wait; rm -rf "$pipes"' EXIT
+	# timeout signals twice: the second time must not cut the waiting short.
+	trap 'trap "" INT TERM HUP; kill $followers 2>/dev/null; wait; rm -rf "$pipes"' EXIT
 	trap exit INT TERM HUP
 	for service in gateway monitor; do
 		entries "$service" --follow --no-tail --since="@$from" >"$pipes/$service" &
