@@ -199,6 +199,9 @@ parts() {
 		done
 		part file 0755 "$here/deploy" "$library/deploy"
 		part file 0755 "$here/monitor" "$library/monitor"
+		for file in start-agent-monitor.sh claw-preload.cjs; do
+			part file 0644 "$here/$file" "$prefix/share/claw/$file"
+		done
 		part link - ../lib/claw/deploy "$prefix/bin/deploy"
 	fi
 	first_settings >"$stage/settings"
