@@ -1,13 +1,14 @@
-//! `deploy` around a real OpenClaw gateway, installed by its own `openclaw gateway install`.
+//! `deploy` and its monitor around a real OpenClaw gateway, installed by its own `openclaw gateway install`.
 //!
 //! Where the gateway cannot be had, the test says so and passes.
 
 #![allow(clippy::panic, reason = "a test that finds something wrong panics")]
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use claw_tests::testbed::Host;
+use serde_json::Value;
 
 const DROP_IN: &str = "/home/dev/.config/systemd/user/openclaw-gateway.service.d/claw.conf";
 
@@ -104,4 +105,70 @@ fn s1_a_real_gateway_is_extended_and_never_fought() {
     );
     assert_eq!(property(&host, "ActiveState"), "active", "it is OpenClaw's, and goes on");
     assert_eq!(property(&host, "MemoryMax"), "infinity");
+}
+
+/// What the monitor did and told of the gateway's unit since it was installed, an event and its cause.
+fn told(host: &Host) -> Vec<String> {
+    let journal = ["journalctl", "-u", "openclaw-agent-monitor", "-o", "cat", "-q"];
+    let lines = host.run("root", &journal);
+    let records = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let of_the_gateway = records.filter(|record| {
+        record["subject"] == "unit:user/openclaw-gateway.service"
+            && (record["event"] == "crash" || record["tool"] == "claw-heal")
+    });
+    let words = |record: Value| {
+        let data = &record["data"];
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let words = [&record["event"], &data["cause"], &data["act"]].map(word);
+        words.join(" ").trim().to_owned()
+    };
+    of_the_gateway.map(words).collect()
+}
+
+/// Waits until so much is told.
+fn tells(host: &Host, expected: &[&str]) {
+    let end = Instant::now() + Duration::from_secs(200);
+    while told(host).len() < expected.len() && Instant::now() < end {
+        thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(told(host), expected);
+}
+
+#[test]
+fn a1_a2_a3_a4_a_real_gateway_is_healed_and_left_alone() {
+    let Some(host) = Host::boot("trixie", "heal-openclaw", &[]) else { return };
+    if !host.openclaw() {
+        return;
+    }
+    host.copy_project();
+    let deploy = |verb: &[&str]| {
+        let run = host.attempt("root", &[&["/opt/claw/scripts/deploy"], verb].concat());
+        assert_eq!(run.status, 0, "{verb:?}: {}{}", run.stdout, run.stderr);
+    };
+    deploy(&["install", "--user", "dev"]);
+    // systemd starts it anew, and it takes its time: there is nothing to heal.
+    host.shell("systemctl --user kill -s KILL openclaw-gateway");
+    tells(&host, &["crash signal", "recovery signal"]);
+    assert_eq!(property(&host, "NRestarts"), "1");
+
+    // It hangs: the trace is asked for, and then it is started anew.
+    host.shell("systemctl --user kill -s STOP openclaw-gateway");
+    let healed = [
+        "crash signal",
+        "recovery signal",
+        "crash hang",
+        "restart hang abort",
+        "restart hang restart",
+        "recovery hang",
+    ];
+    tells(&host, &healed);
+    assert_eq!(property(&host, "ActiveState"), "active");
+
+    // What a person stops is left alone, for more than one look.
+    host.shell("systemctl --user stop openclaw-gateway");
+    thread::sleep(Duration::from_secs(45));
+    assert_eq!(property(&host, "ActiveState"), "inactive");
+    host.shell("systemctl --user start openclaw-gateway");
+    thread::sleep(Duration::from_secs(30));
+    assert_eq!(told(&host), healed);
 }
