@@ -97,7 +97,8 @@ impl Crashing {
             .filter(|(_, (told, expected))| told != expected)
             .map(|(line, (told, expected))| {
                 let is_it = |record: &Value| {
-                    line.split(' ').nth(1) == record["data"]["invocation"].as_str()
+                    let invocation = record["data"]["invocation"].as_str();
+                    line.split(' ').nth(1) == Some(invocation.unwrap_or_default())
                 };
                 let record = self.told().into_iter().find(is_it).unwrap_or_default();
                 format!("told {told} times, not {expected}: {line}; {record}")

@@ -106,6 +106,11 @@ pub(crate) fn output(
     Ok(lines.into_iter().filter(|(_, start)| start.is_none()).map(|(line, _)| line).collect())
 }
 
+/// Has the journal take in all that was written to it until now. Only root may.
+pub(crate) fn take_in(deadline: Instant) -> Result<(), String> {
+    run(Command::new("journalctl").arg("--sync"), deadline).map(drop)
+}
+
 /// Lines of units, each with the start that it is of, as far as the journal knows.
 fn lines(matches: &[String], deadline: Instant) -> Result<Vec<(Output, Option<String>)>, String> {
     /// A stack and what was said before it; no more is kept.

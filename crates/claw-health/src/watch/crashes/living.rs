@@ -17,6 +17,8 @@ struct Life {
     /// Is it being stopped, while its main process lives?
     is_stopping: bool,
     is_dead: bool,
+    /// The end of a process of a start that is not signalled yet.
+    unnamed: Option<Death>,
 }
 
 /// The end of a main process that was signalled, and that the journal does not know yet.
@@ -64,7 +66,7 @@ impl Living {
             Some("active") => (life.is_stopping, life.is_dead) = (false, false),
             _ => {}
         }
-        let death = change.end.filter(|_| !life.is_dead).map(|(code, status)| Death {
+        let mut death = change.end.filter(|_| !life.is_dead).map(|(code, status)| Death {
             unit: unit.clone(),
             invocation: life.invocation.clone(),
             since,
@@ -77,16 +79,18 @@ impl Living {
         if change.main_pid.is_some() && change.end.is_none() {
             life.is_dead = false;
         }
-        // The process of a start is signalled before the start is, and must not be taken for that of
-        // the start before.
-        if change.invocation.is_some() || death.is_some() && self.pid_of(unit).is_none() {
+        // The process of a start is signalled before the start is, dead or alive, and must not be taken
+        // for that of the start before.
+        let of = self.pids.iter().rev().find(|(of, _)| *of == life.invocation);
+        if of.map(|(_, pid)| *pid) != life.pid {
+            life.unnamed = death.take().or(life.unnamed.take());
+        }
+        if change.invocation.is_some() {
+            let unnamed = life.unnamed.take();
+            death = unnamed.map(|death| Death { invocation: life.invocation.clone(), ..death });
             self.note_pid(unit);
         }
         death
-    }
-
-    fn pid_of(&self, unit: &Unit) -> Option<u64> {
-        self.pid(&self.units.get(unit)?.invocation)
     }
 
     /// The main process of that start.
@@ -176,6 +180,21 @@ mod tests {
             ]
         );
         assert_eq!((living.pid("a"), living.pid("b"), living.pid("c")), (Some(1), Some(2), None));
+    }
+
+    /// A start that is over before its manager gets to signalling it: its process comes first, as ever.
+    #[test]
+    fn a_death_that_is_signalled_before_its_start_is_of_that_start() {
+        let ends = [process(2, Some((1, 5))), state("failed", "b")];
+        let word = [r#"b Ended { code: "exited", status: 5 }"#];
+        let (living, deaths) = deaths(&ends);
+        assert_eq!((&deaths[..], living.pid("b")), (&word.map(str::to_owned)[..], Some(2)));
+        // Of a unit that had never been started.
+        let mut living = Living::default();
+        living.begin(&unit(), "", 0);
+        let told = ends.map(|change| living.hear(&unit(), &change, Duration::from_secs(1)));
+        let told = told.map(|death| death.map(|death| death.invocation));
+        assert_eq!(told, [None, Some("b".to_owned())]);
     }
 
     #[test]

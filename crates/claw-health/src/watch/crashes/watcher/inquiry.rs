@@ -71,8 +71,10 @@ impl Watcher {
     }
 
     /// What it said last. The journal may take in what a process said after what its manager noted of
-    /// its end: where its own words are still to be expected, they are waited for.
+    /// its end: where its own words are still to be expected, the journal is told to take them in.
     fn output(&self, unit: &Unit, seen: &Seen, is_known: bool) -> Result<Vec<Output>, String> {
+        const TAKING_IN: Duration = Duration::from_millis(600);
+        /// For whoever may not tell the journal anything.
         const LATE: Duration = Duration::from_millis(150);
         if seen.invocation.is_empty() {
             return Ok(Vec::new());
@@ -85,7 +87,9 @@ impl Watcher {
         if is_known || !incident::says_why(seen) || last_words(&texts).is_some() {
             return Ok(output);
         }
-        thread::sleep(LATE);
+        if follow::take_in(Instant::now() + TAKING_IN).is_err() {
+            thread::sleep(LATE);
+        }
         read()
     }
 
