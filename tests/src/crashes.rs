@@ -101,12 +101,28 @@ impl Crashing {
                     line.split(' ').nth(1) == Some(invocation.unwrap_or_default())
                 };
                 let record = self.told().into_iter().find(is_it).unwrap_or_default();
-                format!("told {told} times, not {expected}: {line}; {record}")
+                let journal = self.journal(&record);
+                format!("told {told} times, not {expected}: {line}; {record}; {journal}")
             })
             .collect();
         wrong.sort_unstable();
         wrong.dedup();
         wrong
+    }
+
+    /// What the journal has of a start and of the process of it, for whoever is to find out.
+    fn journal(&self, record: &Value) -> String {
+        let invocation = record["data"]["invocation"].as_str().unwrap_or_default();
+        let matches = [
+            format!("_SYSTEMD_INVOCATION_ID={invocation}"),
+            "+".to_owned(),
+            format!("USER_INVOCATION_ID={invocation}"),
+            "+".to_owned(),
+            format!("_PID={}", record["data"]["pid"]),
+        ];
+        let matches: Vec<_> = matches.iter().map(String::as_str).collect();
+        let ask = ["journalctl", "--quiet", "--output=short-precise", "--lines=40"];
+        self.host.attempt("root", &[&ask[..], &matches].concat()).stdout
     }
 
     /// How many have to be told.

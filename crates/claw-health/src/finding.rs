@@ -15,6 +15,8 @@ pub(crate) struct Finding {
     pub(crate) remedy: Option<String>,
     pub(crate) measures: Vec<Measure>,
     pub(crate) data: Map<String, Value>,
+    /// Is it a fact, which no later look has to confirm, where it is a failure?
+    pub(crate) is_sure: bool,
 }
 
 /// A number that was measured, with its unit in its key (`used_percent`) and its limits.
@@ -39,6 +41,7 @@ impl Finding {
             remedy: None,
             measures: Vec::new(),
             data: Map::new(),
+            is_sure: false,
         }
     }
 

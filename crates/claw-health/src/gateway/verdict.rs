@@ -133,10 +133,14 @@ impl Seen {
             Failure::NotHttp(_) | Failure::Tls(_) | Failure::Untrusted(_) => {
                 self.foreign(&failure.to_string())
             }
-            Failure::Silent(_)
-            | Failure::Dribble { .. }
-            | Failure::Closed { .. }
-            | Failure::Reset => self.missing(State::Hung, &failure.to_string()),
+            // It had all the time that it may have.
+            Failure::Silent(_) | Failure::Dribble { .. } => {
+                let (state, finding) = self.missing(State::Hung, &failure.to_string());
+                (state, Finding { is_sure: true, ..finding })
+            }
+            Failure::Closed { .. } | Failure::Reset => {
+                self.missing(State::Hung, &failure.to_string())
+            }
             // A process that no longer accepts: its queue of connections is full.
             Failure::NoConnection(_) if self.url.endpoint.is_loopback() => {
                 self.missing(State::Hung, &failure.to_string())

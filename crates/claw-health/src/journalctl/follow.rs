@@ -81,14 +81,23 @@ pub(crate) fn next(
     Ok(part)
 }
 
-/// The last lines that a unit wrote since that start of it, which ended then; the oldest first.
+/// A start of a unit that has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start<'a> {
+    pub(crate) invocation: &'a str,
+    /// Its main process, where that is known.
+    pub(crate) pid: Option<u64>,
+    pub(crate) ended: OffsetDateTime,
+}
+
+/// The last lines that a unit wrote since that start of it; the oldest first.
 pub(crate) fn output(
     unit: &Unit,
     uid: u32,
-    invocation: &str,
-    ended: OffsetDateTime,
+    start: Start<'_>,
     deadline: Instant,
 ) -> Result<Vec<Output>, String> {
+    let Start { invocation, pid, ended } = start;
     let of_start = format!("_SYSTEMD_INVOCATION_ID={invocation}");
     let of_unit = match unit.0 {
         Scope::System => vec![format!("_SYSTEMD_UNIT={}", unit.1)],
@@ -102,8 +111,18 @@ pub(crate) fn output(
     const BEFORE_SECONDS: i64 = 60;
     let (since, until) = (ended.unix_timestamp() - BEFORE_SECONDS, ended.unix_timestamp() + 1);
     let span = [format!("--since=@{since}"), format!("--until=@{until}")];
-    let lines = self::lines(&[&span[..], &of_unit].concat(), deadline)?;
-    Ok(lines.into_iter().filter(|(_, start)| start.is_none()).map(|(line, _)| line).collect())
+    let of_no_start = |of: &[String]| -> Result<Vec<Output>, String> {
+        let lines = self::lines(&[&span[..], of].concat(), deadline)?;
+        Ok(lines.into_iter().filter(|(_, start)| start.is_none()).map(|(line, _)| line).collect())
+    };
+    let lines = of_no_start(&of_unit)?;
+    // Nor of which unit, where a process is gone before the journal gets to what it said.
+    match (unit.0, pid) {
+        (Scope::User, Some(pid)) if lines.is_empty() => {
+            of_no_start(&["_TRANSPORT=stdout".into(), format!("_PID={pid}"), format!("_UID={uid}")])
+        }
+        _ => Ok(lines),
+    }
 }
 
 /// Has the journal take in all that was written to it until now. Only root may.

@@ -73,10 +73,11 @@ impl Records {
     ) -> Result<bool, Complaint> {
         self.source = Source::on("claw-health", looked.host.clone());
         let mut heard = BTreeSet::new();
-        let absent = looked.absent.iter().map(|finding| (ABSENT, false, finding));
+        let absent = looked.absent.iter().map(|finding| (ABSENT, finding.is_sure, finding));
         let found = looked.found.iter().flat_map(|(target, findings)| {
             let check = target.check;
-            findings.iter().map(|finding| (check.name, check.is_sure, finding))
+            let is_sure = |finding: &Finding| check.is_sure || finding.is_sure;
+            findings.iter().map(move |finding| (check.name, is_sure(finding), finding))
         });
         for (check, is_sure, finding) in absent.chain(found) {
             // One thing may have been asked for by two names.

@@ -9,7 +9,7 @@ use super::{READING, Watcher, name};
 use crate::agent;
 use crate::crash::node::last_words;
 use crate::crash::{Cause, bundle};
-use crate::journalctl::follow::{self, Output, Unit};
+use crate::journalctl::follow::{self, Output, Start, Unit};
 use crate::remedy::{journal_around, quoted, systemctl};
 use crate::watch::crashes::changed::Snapshot;
 use crate::watch::crashes::evidence;
@@ -80,8 +80,9 @@ impl Watcher {
             return Ok(Vec::new());
         }
         let uid = self.host.owner().uid;
-        let read =
-            || follow::output(unit, uid, &seen.invocation, seen.at, Instant::now() + READING);
+        let pid = self.living.pid(&seen.invocation);
+        let start = Start { invocation: &seen.invocation, pid, ended: seen.at };
+        let read = || follow::output(unit, uid, start, Instant::now() + READING);
         let output = read()?;
         let texts: Vec<_> = output.iter().map(|line| line.text.as_str()).collect();
         if is_known || !incident::says_why(seen) || last_words(&texts).is_some() {
