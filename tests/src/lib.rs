@@ -5,6 +5,7 @@
 pub mod crashes;
 pub mod deploy;
 pub mod fake_gateway;
+pub mod pipe;
 pub mod testbed;
 pub mod watching;
 

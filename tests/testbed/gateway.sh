@@ -4,7 +4,7 @@
 #
 #   scripts/testbed exec -u dev HOST sh /opt/testbed/gateway.sh [SECONDS]
 #
-# SECONDS: how long it takes to stop (default 0).
+# SECONDS: how long it takes to stop (default 0). At SIGUSR2 it ends with status 3.
 set -eu
 units=$HOME/.config/systemd/user
 mkdir -p "$units/default.target.wants" "$HOME/.openclaw"
@@ -13,6 +13,7 @@ use strict;
 use IO::Socket::INET;
 my ($slow) = @ARGV;
 $SIG{TERM} = sub { sleep $slow; exit 0 };
+$SIG{USR2} = sub { exit 3 };
 my $listener = IO::Socket::INET->new(
     LocalAddr => '127.0.0.1', LocalPort => 18789, Listen => 9, ReuseAddr => 1) or die $!;
 my %bodies = (

@@ -8,6 +8,7 @@ mod gateway;
 mod install;
 mod kill;
 mod lines;
+mod pipe;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -56,6 +57,12 @@ const ALL: &[Soak] = &[
         about: "streams of hostile lines through a filter",
         kept_every: 50,
         run: lines::run,
+    },
+    Soak {
+        name: "pipe",
+        about: "times ten kills of each tool of the monitor's pipe, while there are crashes",
+        kept_every: 1,
+        run: pipe::run,
     },
 ];
 
