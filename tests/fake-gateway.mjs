@@ -1,6 +1,6 @@
 // A gateway that answers, hangs, dribbles and crashes on command.
 //
-// node fake-gateway.mjs MODE: listens on a port of 127.0.0.1, prints it, and ends with its standard
+// node fake-gateway.mjs MODE [PORT]: listens on a port of 127.0.0.1, prints it, and ends with its standard
 // input. A line there changes the mode; "crash" throws.
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
@@ -129,7 +129,7 @@ const server = net.createServer((socket) => {
   if (raw[mode]) socket.once("data", () => raw[mode](socket));
   else http.emit("connection", socket);
 });
-server.listen(0, "127.0.0.1", () => process.stdout.write(`${server.address().port}\n`));
+server.listen(Number(process.argv[3] ?? 0), "127.0.0.1", () => process.stdout.write(`${server.address().port}\n`));
 
 const commands = readline.createInterface({ input: process.stdin });
 commands.on("line", (line) => {

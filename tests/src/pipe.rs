@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::assert_fits_the_schema;
 use crate::testbed::Host;
 
 /// A host where a storm goes over the monitor.
@@ -110,18 +109,9 @@ impl Storm {
         self.crashed.iter().filter(move |crash| !told.contains_key(*crash))
     }
 
-    /// The records in the monitor's journal.
-    fn records(&self) -> Vec<Value> {
-        let text = self.host.run("root", &["bash", SCRIPT, "told"]);
-        let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let records: Vec<_> = records.collect();
-        records.iter().for_each(assert_fits_the_schema);
-        records
-    }
-
     fn told(&self) -> BTreeMap<String, usize> {
         let mut told = BTreeMap::new();
-        for record in self.records().iter().filter(|record| record["event"] == "crash") {
+        for record in self.host.monitored().iter().filter(|record| record["event"] == "crash") {
             let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let [invocation, cause] = ["invocation", "cause"].map(|key| text(&record["data"][key]));
             let crash = format!("{} {invocation} {cause}", text(&record["subject"]));
@@ -140,7 +130,7 @@ impl Storm {
             .filter(|some| some[RESTARTS] - some[0] < WITHIN)
             .map(|some| format!("{} starts of fragile.service: {some:?}", RESTARTS + 1))
             .collect();
-        let acts = self.records().into_iter().filter(|record| record["event"] == "restart");
+        let acts = self.host.monitored().into_iter().filter(|record| record["event"] == "restart");
         let used = |record: &Value| record["data"]["restarts_total"].as_u64();
         let beyond = acts.filter(|record| used(record).is_none_or(|used| used > RESTARTS as u64));
         wrong.extend(beyond.map(|record| record.to_string()));

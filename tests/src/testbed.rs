@@ -116,6 +116,30 @@ impl Host {
         assert!(unpacked.success() && tar.wait().expect("it ends").success());
     }
 
+    /// Copies a file of the machine to that path inside.
+    pub fn put(&self, file: &Path, path: &str) {
+        let file = std::fs::File::open(file).expect("it is there");
+        let put = testbed("")
+            .args(["exec", "-i", &self.name, "sh", "-c", "cat >\"$0\" && chmod 755 \"$0\"", path])
+            .stdin(file)
+            .status();
+        assert!(put.expect("it runs").success(), "{path}");
+    }
+
+    /// Starts the monitor's unit with these lines in a drop-in; see [`Host::copy_project`].
+    pub fn monitor(&self, lines: &[&str]) {
+        self.run("root", &[&["bash", "/opt/testbed/monitor.sh", "start"], lines].concat());
+    }
+
+    /// The records that the monitor wrote.
+    pub fn monitored(&self) -> Vec<Value> {
+        let text = self.run("root", &["bash", "/opt/testbed/monitor.sh", "told"]);
+        let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let records: Vec<_> = records.collect();
+        records.iter().for_each(assert_fits_the_schema);
+        records
+    }
+
     /// Runs lines of shell inside as dev, who owns the gateway; they have to succeed.
     pub fn shell(&self, lines: &str) -> String {
         self.shell_of("dev", lines)

@@ -8,7 +8,6 @@
 #                              killed TOOL SECONDS            it was back after so long
 #                              crashed SUBJECT INVOCATION CAUSE
 #                              hung SUBJECT INVOCATION
-#   pipe.sh told             what the monitor wrote
 #   pipe.sh starts           when fragile.service was started, each time, in seconds; the first one was by set-up
 set -euo pipefail
 gateway=openclaw-gateway.service
@@ -27,18 +26,10 @@ set_up() {
 	printf '[Service]\nExecStart=/bin/sleep infinity\n' | as_dev tee $units/fragile.service >/dev/null
 	as_dev systemctl --user daemon-reload
 	as_dev systemctl --user start $gateway fragile
-	mkdir -p /usr/local/lib/claw /etc/systemd/system/$monitor.d
-	ln -sf /opt/bind/claw-* /usr/local/bin
-	# Beside the gateway it watches the other one.
-	sed 's|--watch 30s|& gateway unit unit:user/fragile.service|' /opt/claw/scripts/monitor >/usr/local/lib/claw/monitor
-	chmod 755 /usr/local/lib/claw/monitor
-	sed 's|@prefix@|/usr/local|; s|@uid@|1000|' /opt/claw/scripts/units/$monitor >/etc/systemd/system/$monitor
-	# What it is given up for it tries again as soon as its budget lets it.
-	printf '%s\n' '[Unit]' StartLimitIntervalSec=0 '[Service]' RestartSec=500ms \
-		'Environment=CLAW_USER=dev CLAW_HEAL_UNITS=user/fragile.service CLAW_HEAL_COOL_DOWN=30s' \
-		>/etc/systemd/system/$monitor.d/storm.conf
-	systemctl daemon-reload
-	systemctl start $monitor
+	# What it gave up it tries again as soon as its budget lets it.
+	TARGETS='gateway unit unit:user/fragile.service' bash /opt/testbed/monitor.sh start \
+		'[Unit]' StartLimitIntervalSec=0 '[Service]' RestartSec=500ms \
+		'Environment=CLAW_USER=dev CLAW_HEAL_UNITS=user/fragile.service CLAW_HEAL_COOL_DOWN=30s'
 }
 
 within() { # SECONDS COMMAND...
@@ -93,12 +84,16 @@ process() { # UNIT: sets $pid and $invocation of one that runs
 	[[ $pid != 0 ]]
 }
 
+answers() { # so it heeds signals by then
+	{ true 3<>/dev/tcp/127.0.0.1/18789; } 2>/dev/null
+}
+
 fault() {
 	local which=gateway unit=$gateway pid invocation signal cause
 	(($(below 4))) || which=fragile unit=fragile.service
 	case $which in
 	fragile) within 1 process $unit || return 0 ;; # nobody may start it now
-	*) within 15 process $unit ;;
+	*) within 15 answers && process $unit ;;
 	esac
 	case $which-$(below 12) in
 	gateway-[0-3]) signal=USR2 cause=exit ;;
@@ -124,9 +119,9 @@ storm() { # KILLS SEED
 		for _ in $(seq "$1"); do left+=("$tool"); done
 	done
 	while ((${#left[@]})); do
-		for _ in $(seq "$(below 3)"); do
-			fault
+		for _ in $(seq "$(below 4)"); do
 			sleep "0.$(below 4)"
+			fault
 		done
 		at=$(below ${#left[@]})
 		# Often it dies while it tells.
@@ -144,10 +139,12 @@ storm() { # KILLS SEED
 case ${1:-} in
 set-up) set_up ;;
 storm) storm "$2" "$3" ;;
-told) journalctl --quiet --output=cat _SYSTEMD_UNIT=$monitor _TRANSPORT=stdout ;;
 starts)
 	journalctl --quiet --output=short-unix _UID=1000 USER_UNIT=fragile.service \
 		MESSAGE_ID=39f53479d3a045ac8e11786248231fbf | cut -d' ' -f1
 	;;
-*) sed -n '2,/^set -euo/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+*)
+	sed -n '2,/^set -euo/s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+	;;
 esac

@@ -9,6 +9,7 @@ mod install;
 mod kill;
 mod lines;
 mod pipe;
+mod slow_start;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -64,6 +65,12 @@ const ALL: &[Soak] = &[
         kept_every: 1,
         run: pipe::run,
     },
+    Soak {
+        name: "slow-start",
+        about: "times gateways that start slowly, and that fall silent, before the monitor",
+        kept_every: 1,
+        run: slow_start::run,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -85,7 +92,7 @@ fn usage() -> ExitCode {
     let mut out = std::io::stderr();
     let _ = writeln!(out, "usage: soak NAME COUNT");
     for soak in ALL {
-        let _ = writeln!(out, "  {:<10}{}", soak.name, soak.about);
+        let _ = writeln!(out, "  {:<12}{}", soak.name, soak.about);
     }
     ExitCode::from(2)
 }
