@@ -124,8 +124,16 @@ storm() { # KILLS SEED
 			fault
 		done
 		at=$(below ${#left[@]})
-		# Often it dies while it tells.
-		sleep "0.0$(below 10)"
+		if (($(below 3))); then
+			# Often it dies while it tells.
+			sleep "0.0$(below 10)"
+		else
+			# Or what was told waits to be read.
+			within 20 is_whole
+			kill -STOP "$(pid_of claw-heal)"
+			fault
+			sleep "$(below 2).$(below 10)"
+		fi
 		strike "${left[at]}"
 		left=("${left[@]:0:at}" "${left[@]:at+1}")
 		case $(below 4) in

@@ -109,7 +109,7 @@ after() { # WATCHER up|down TIME: how many seconds after that it told so; nothin
 }
 
 all_tell() { # up|down TIME: waits until each of them has told so, but not for ever
-	local watcher end=$((SECONDS + 80))
+	local watcher end=$((SECONDS + 130))
 	for watcher in "${watchers[@]}"; do
 		until [[ $(after "$watcher" "$1" "$2") ]]; do
 			((SECONDS < end)) || break

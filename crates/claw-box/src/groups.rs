@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -36,30 +37,45 @@ impl Drop for Guard {
 /// Sees to it that no group is left behind; where programs will be started, also by a signal that ends
 /// this process. Where that cannot be, the signals do what they always do.
 pub fn guard(starts_programs: bool) -> Guard {
+    if starts_programs {
+        watched(Duration::ZERO);
+    }
+    Guard
+}
+
+/// As [`guard`], for a filter, which is ended with the rest of its pipe: at a SIGTERM its programs are
+/// ended at once, and it has so much time to pass on what it was sent.
+pub fn guard_filter(patience: Duration) -> Guard {
+    watched(patience);
+    Guard
+}
+
+fn watched(patience: Duration) {
     const STACK_BYTES: usize = 64 * 1024;
     let (not_yet, ready) = mpsc::channel();
     let watch = move || {
         if let Ok(signals) = Signals::new(deadly()) {
             drop(not_yet);
-            watch(signals);
+            watch(signals, patience);
         }
     };
-    if starts_programs && thread::Builder::new().stack_size(STACK_BYTES).spawn(watch).is_ok() {
+    if thread::Builder::new().stack_size(STACK_BYTES).spawn(watch).is_ok() {
         // It says nothing, and hangs up once it is ready.
         let _: Result<(), _> = ready.recv();
     }
-    Guard
 }
 
 /// Waits for a signal, ends the groups, and lets it do what it does to everybody, so that the exit
 /// status tells of it.
 ///
 /// The signals are caught and not blocked: a program inherits what is blocked, and could not be ended.
-fn watch(mut signals: Signals) {
+fn watch(mut signals: Signals, patience: Duration) {
     if let Some(signal) = signals.forever().next() {
-        // Kept locked to the end, so that nothing is started after this.
-        let mut groups = locked();
-        groups.end();
+        // Nothing is started after this.
+        end_all();
+        if signal == SIGTERM {
+            thread::sleep(patience);
+        }
         let _ = emulate_default_handler(signal);
     }
 }
@@ -108,6 +124,11 @@ fn group(child: &Child) -> Option<Pid> {
 /// Ends all groups; none is started any more.
 pub fn end_all() {
     locked().end();
+}
+
+/// Were all ended, as this process is to end?
+pub fn is_over() -> bool {
+    locked().is_over
 }
 
 /// The signals by which people and systemd end a process, but for those that this one ignores.

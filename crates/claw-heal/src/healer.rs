@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use claw_box::groups;
 use claw_record::{Complaint, Output, Record, complain};
 
 use crate::act::Act;
@@ -66,6 +67,10 @@ pub(crate) struct Unable {
 
 impl Unable {
     fn say(&mut self, about: &str, why: &str) {
+        // Whoever is to end cannot ask any more, which is no trouble.
+        if groups::is_over() {
+            return;
+        }
         self.ever = true;
         if self.said.insert(about.to_owned(), why.to_owned()).as_deref() != Some(why) {
             complain("claw-heal", why);
@@ -271,6 +276,10 @@ impl Healer {
         match &decision.deed {
             Deed::Act(act, cause) => {
                 let result = self.perform(unit, *act);
+                if result.is_err() && groups::is_over() {
+                    // It was noted, and the next one finds out whether it was done.
+                    return Ok(None);
+                }
                 self.unable.ever |= result.is_err();
                 drop(charts);
                 output.record(&self.teller.acted(unit, (*act, *cause), &chart, result))?;

@@ -50,7 +50,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         }
         None => {}
     }
-    let _guard = groups::guard(true);
+    /// For what is in the pipe, once the tool before has ended.
+    const TO_PASS_ON: Duration = Duration::from_secs(2);
+    let _guard = groups::guard_filter(TO_PASS_ON);
     // What a record that was lost has said is found out then; who reads one look has ended by then.
     const FIRST: Duration = Duration::from_secs(10);
     let mut healer = Healer {
@@ -94,6 +96,12 @@ fn filter(healer: &mut Healer, output: &mut Output) -> Result<Outcome, Complaint
             break;
         }
         is_clean &= pass(&event, output)?;
+        if groups::is_over() {
+            match event {
+                Event::End | Event::Broken(_) => break,
+                _ => continue,
+            }
+        }
         match event {
             Event::Record(_, record) => healer.hear(&record, output)?,
             Event::Looked(unit, looked) => healer.looked(unit, &looked, output)?,

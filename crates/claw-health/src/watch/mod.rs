@@ -44,13 +44,13 @@ use schedule::Schedule;
 pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
     let _guard = groups::guard(false);
     let host = Arc::new(Host::new(&args.place)?);
-    let report = match args.format {
+    let mut report = match args.format {
         Some(format @ (Format::Openmetrics | Format::Textfile)) => {
             Report::Metrics(Metrics::new(args, format))
         }
         _ => Report::Records(Box::new(Records::new(args, &host)?)),
     };
-    let crashes = match &report {
+    let crashes = match &mut report {
         // Nothing happens in a tree.
         Report::Records(records) if host.is_running() => {
             Some(Crashes::start(args, &host, records.recall_crashes())?)
@@ -75,13 +75,15 @@ pub(crate) fn run(args: &Args, every: Duration) -> Result<Outcome, Complaint> {
     };
     let watched = monitor.watch();
     monitor.notify.stopping();
-    match watched? {
-        Event::Stop => monitor.report.end(),
-        // A service is a whole pipe, which is to go on; where it is stopped, any of it may end first.
-        _ if Notify::is_service() && !monitor.events.stop_comes(Duration::from_secs(1))? => {
-            return Err(Complaint::new("whoever read the records has ended"));
-        }
-        _ => {}
+    let end = watched?;
+    if end == Event::Stop {
+        monitor.report.end();
+        return Ok(Outcome::Well);
+    }
+    monitor.report.lost(monitor.reader.unread_since());
+    // A service is a whole pipe, which is to go on; where it is stopped, any of it may end first.
+    if Notify::is_service() && !monitor.events.stop_comes(Duration::from_secs(1))? {
+        return Err(Complaint::new("whoever read the records has ended"));
     }
     Ok(Outcome::Well)
 }
@@ -297,6 +299,12 @@ impl Report {
     fn end(&mut self) {
         if let Self::Records(records) = self {
             records.end();
+        }
+    }
+
+    fn lost(&mut self, unread_since: Option<Duration>) {
+        if let Self::Records(records) = self {
+            records.lost(unread_since, since_boot());
         }
     }
 }

@@ -30,6 +30,11 @@ impl Reader {
         self.since = is_waiting.then(|| self.since.unwrap_or(now));
     }
 
+    /// Since when there is something that it has not read.
+    pub(super) fn unread_since(&self) -> Option<Duration> {
+        self.since
+    }
+
     /// Has it stopped to read?
     pub(super) fn is_stuck(&self, now: Duration) -> bool {
         self.since.is_some_and(|since| since + LIMIT <= now)

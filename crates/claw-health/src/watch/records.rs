@@ -119,7 +119,7 @@ impl Records {
     }
 
     /// What the last monitor kept of crashes; nothing where nothing is kept.
-    pub(super) fn recall_crashes(&self) -> Option<Value> {
+    pub(super) fn recall_crashes(&mut self) -> Option<Value> {
         self.store.recall(crashes::NAME)
     }
 
@@ -163,6 +163,11 @@ impl Records {
         let checks = checks::ALL.iter().filter(|check| matches!(check.find, Find::Once));
         let subjects = checks.flat_map(|check| self.memory.in_trouble(check.name));
         subjects.take(MOST).map(str::to_owned).collect()
+    }
+
+    /// Whoever read has ended, and may not have passed on what it read last.
+    pub(super) fn lost(&mut self, unread_since: Option<Duration>, now: Duration) {
+        self.store.lost(unread_since, now);
     }
 
     /// Keeps what is known, confirmed or not.
