@@ -31,6 +31,8 @@ SuccessExitStatus=0 143
 KillMode=mixed
 TimeoutStopSec=5
 LimitCORE=0
+MemoryMax=64M
+MemorySwapMax=0
 UNIT
 	printf '[Service]\nExecStart=sleep infinity\nWatchdogSec=200ms\nLimitCORE=0\n' >"$units/dog.service"
 	printf '[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=60\n[Service]\nExecStart=bash -c "exit 5"\nRestart=always\nRestartSec=50ms\n' \
@@ -38,6 +40,10 @@ UNIT
 	printf '[Service]\nExecStartPre=false\nExecStart=true\n' >"$units/pre.service"
 	systemctl --user daemon-reload
 	systemctl --user start "$gateway"
+}
+
+has_limits() {
+	[[ $(systemd-detect-virt) == uml ]]
 }
 
 bundle() { # REASON NAME: what OpenClaw writes
@@ -85,6 +91,7 @@ gateway() {
 			say 'FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory'
 			kill -ABRT $$
 			;;
+		oom) head -c 200M /dev/zero | tail ;;
 		config) exit 78 ;;
 		flood)
 			# Not so much that the journal takes in no more.
@@ -141,6 +148,12 @@ happen() { # KIND
 		systemctl --user start $gateway
 		;;
 	oom)
+		if has_limits; then
+			echo oom >"$fifo"
+			within is_anew "$invocation"
+			told $gateway "$invocation" oom
+			return
+		fi
 		# A container has no memory limit: what the manager would note is noted for it.
 		printf '%s\n' MESSAGE_ID=fe6faa94e7774663a0da52717891d8ef "MESSAGE=$gateway: oom" "USER_UNIT=$gateway" \
 			"USER_INVOCATION_ID=$invocation" | logger --journald
