@@ -49,10 +49,11 @@ start_claw() {
 		printf '%s %s\n' "$EPOCHREALTIME" "$line"
 	done <>"$work/records" >"$work/stamped" &
 	stamper=$!
+	# As scripts/monitor does it: no shell stays.
 	# shellcheck disable=SC2016 # that shell is to expand it
 	systemd-run -q -u bench-claw -p Type=notify -p NotifyAccess=all -p WatchdogSec=60 -p StateDirectory=claw \
-		-E RECORDS="$work/records" sh -c '/opt/bind/claw-health --user dev --watch 30s --format json |
-			/opt/bind/claw-heal --user dev --format json >"$RECORDS"'
+		-E RECORDS="$work/records" bash -c 'exec /opt/bind/claw-health --user dev --watch 30s --format json \
+			> >(exec /opt/bind/claw-heal --user dev --format json >"$RECORDS")'
 }
 
 start_monit() {
@@ -186,15 +187,16 @@ microseconds() { # WATCHER: all that it and what it ran has taken of a processor
 	awk '$1 == "usage_usec" { print $2 }' "$(cgroup "$1")/cpu.stat"
 }
 
-resident() { # WATCHER: in kB, of every process that it has at this moment
+resident() { # WATCHER: in kB, of every process that it has at this moment, and who they are
 	local pids
 	mapfile -t pids <"$(cgroup "$1")/cgroup.procs"
-	cat "${pids[@]/%//status}" 2>/dev/null | awk '/^VmRSS/ { all += $2 } END { print all + 0 }'
+	cat "${pids[@]/%//status}" 2>/dev/null |
+		awk '/^Name/ { name = $2 } /^VmRSS/ { all += $2; who = who " " name } END { print all + 0 who }'
 }
 
 at_rest() { # SECONDS
 	local watcher now
-	local -A before highest total
+	local -A before highest total who
 	cd /proc
 	for watcher in "${watchers[@]}"; do
 		before[$watcher]=$(microseconds "$watcher")
@@ -204,6 +206,8 @@ at_rest() { # SECONDS
 	for _ in $(seq "$1"); do
 		for watcher in "${watchers[@]}"; do
 			now=$(resident "$watcher")
+			((${now%% *} <= ${highest[$watcher]})) || who[$watcher]=${now#* }
+			now=${now%% *}
 			total[$watcher]=$((total[$watcher] + now))
 			((now <= highest[$watcher])) || highest[$watcher]=$now
 		done
@@ -217,6 +221,7 @@ at_rest() { # SECONDS
 				printf "at rest: %-24s%8.1f MiB resident, %6.1f at most, %6.2f x; %7.3f %% of a core, %6.2f x\n",
 					name, sum / seconds / 1024, highest / 1024, sum / ours, used / seconds / 1e4, used / first
 			}'
+		echo "         at most: ${who[$watcher]}"
 		: "${first_used:=$(($(microseconds claw) - before[claw]))}"
 	done
 }

@@ -127,6 +127,7 @@ impl Monitor {
             let event = self.events.wait(self.next(now), &self.looking.ready, crashed)?;
             // What is written below cannot have been read yet.
             self.reader.look(since_boot());
+            self.reader.wrote(since_boot());
             match event {
                 Event::Time => {}
                 Event::Looked => {

@@ -18,6 +18,8 @@ pub(super) const LIMIT: Duration = Duration::from_secs(20);
 pub(super) struct Reader {
     /// Since when there was something to be read, at each moment that it was looked at.
     since: Option<Duration>,
+    /// When the oldest of what may be unread was written.
+    written: Option<Duration>,
 }
 
 impl Reader {
@@ -28,11 +30,17 @@ impl Reader {
 
     fn hear(&mut self, is_waiting: bool, now: Duration) {
         self.since = is_waiting.then(|| self.since.unwrap_or(now));
+        self.written = self.written.filter(|_| is_waiting);
     }
 
-    /// Since when there is something that it has not read.
+    /// Something may have been written.
+    pub(super) fn wrote(&mut self, now: Duration) {
+        self.written.get_or_insert(now);
+    }
+
+    /// Since when there may be something that it has not read.
     pub(super) fn unread_since(&self) -> Option<Duration> {
-        self.since
+        self.written.into_iter().chain(self.since).min()
     }
 
     /// Has it stopped to read?
@@ -61,6 +69,19 @@ mod tests {
         reader.read_exact(&mut [0; 9]).unwrap();
         assert_eq!(unread(&writer), 0);
         assert_eq!(unread(&std::fs::File::open("/dev/null").unwrap()), 0);
+    }
+
+    /// It may be long from one look to the next.
+    #[test]
+    fn what_is_unread_was_written_before_it_was_looked_at() {
+        let at = Duration::from_secs;
+        let mut reader = Reader::default();
+        reader.wrote(at(100));
+        reader.wrote(at(110));
+        reader.hear(true, at(130));
+        assert_eq!(reader.unread_since(), Some(at(100)));
+        reader.hear(false, at(140));
+        assert_eq!(reader.unread_since(), None);
     }
 
     #[test]
