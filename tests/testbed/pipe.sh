@@ -54,6 +54,14 @@ pid_of() { # TOOL: of the pipe that runs now; 0 where it does not
 	esac
 }
 
+whole() { # waits until it is
+	within 30 is_whole || {
+		echo "pipe.sh: the pipe does not run" >&2
+		systemctl status --no-pager --lines=30 $monitor >&2 || :
+		exit 1
+	}
+}
+
 is_whole() { # but for the process that was killed
 	local tool pid
 	for tool in "${tools[@]}"; do
@@ -64,10 +72,10 @@ is_whole() { # but for the process that was killed
 
 strike() { # TOOL
 	local pid began
-	within 20 is_whole || return
+	whole
 	pid=$(pid_of "$1")
 	began=$(date +%s)
-	kill -KILL "$pid" || return
+	kill -KILL "$pid"
 	# claw-heal may bring to an end what it has begun; the watchdog ends it after a minute.
 	within 90 is_whole "$pid" || {
 		echo "pipe.sh: the pipe did not come back after a kill of $1" >&2
@@ -129,7 +137,7 @@ storm() { # KILLS SEED
 			sleep "0.0$(below 10)"
 		else
 			# Or what was told waits to be read.
-			within 20 is_whole
+			whole
 			kill -STOP "$(pid_of claw-heal)"
 			fault
 			sleep "$(below 2).$(below 10)"

@@ -97,7 +97,8 @@ crashes() {
 
 seen() { # WATCHER up|down: when it last told so, in seconds
 	case $1-$2 in
-	claw-down) grep '"tool":"claw-health","event":"crash"' "$work/stamped" ;;
+	# That one process hangs once more is no other crash, and is told by the look that finds it.
+	claw-down) grep -e '"event":"crash"' -e '"event":"check","subject":"gateway:[^"]*","status":"fail"' "$work/stamped" ;;
 	claw-up) grep '"event":"check","subject":"gateway:[^"]*","status":"pass"' "$work/stamped" ;;
 	*) grep " $2\$" "$work/$1" ;;
 	esac 2>/dev/null | tail -n 1 | cut -d' ' -f1
@@ -129,7 +130,7 @@ from_a_kill_to_its_record() { # KILLS
 		began=$EPOCHREALTIME
 		kill -KILL "$pid"
 		until [[ $(crashes) -gt $before ]]; do sleep 0.2; done
-		told=$(seen claw down)
+		told=$(grep '"tool":"claw-health","event":"crash"' "$work/stamped" | tail -n 1 | cut -d' ' -f1)
 		echo $(((${told/./} - ${began/./}) / 1000))
 		until [[ $(main) != 0 && $(main) != "$pid" ]]; do sleep 0.1; done
 	done | sort -n | awk '
