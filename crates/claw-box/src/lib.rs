@@ -2,6 +2,7 @@
 //!
 //! The tools are linked statically: nothing here asks the name services of the C library.
 
+pub mod beneath;
 pub mod child;
 mod errand;
 pub mod getent;

@@ -97,6 +97,13 @@ impl Host {
         {
             return Err(Complaint::cannot("look at", &root.display().to_string(), "not a folder"));
         }
+        if let Some(root) = &place.root
+            && let Err(Errno::ENOSYS | Errno::EPERM) = open_in(root, Path::new("."), OFlag::O_PATH)
+        {
+            let why = "this kernel, or what this process runs within, has no openat2, which keeps \
+                       its links within it";
+            return Err(Complaint::cannot("look at", &root.display().to_string(), why));
+        }
         let mut host = Self {
             name: String::new(),
             gateway_unit: place.gateway_unit.clone(),
@@ -295,9 +302,7 @@ impl Host {
         let Some(root) = &self.root else {
             return nix::fcntl::open(path, flags, Mode::empty());
         };
-        let folder = nix::fcntl::open(root, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
-        let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
-        openat2(folder, path, how)
+        open_in(root, path, flags)
     }
 
     /// The same box for another look. Nothing is kept that may have changed since, such as a
@@ -348,4 +353,10 @@ impl Host {
     pub(crate) fn memory_file(&self, name: &str) -> PathBuf {
         self.state.get_or_init(state_folder).join("health").join(format!("{name}.json"))
     }
+}
+
+/// Opens a file of a tree, of which links do not lead out.
+fn open_in(root: &Path, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+    let folder = nix::fcntl::open(root, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    openat2(folder, path, OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT))
 }

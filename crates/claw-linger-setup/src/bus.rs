@@ -1,14 +1,14 @@
 //! Do the user manager's own socket and the session bus answer?
 
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use claw_box::Owner;
+use claw_box::{Owner, beneath};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::OFlag;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, getsockopt, socket,
@@ -89,10 +89,7 @@ fn ask(path: &Path, uid: u32, deadline: Instant) -> Result<(), String> {
 
 /// Connects without following a link, and without being held by one that lets nobody in.
 fn connect(path: &Path, deadline: Instant) -> Result<UnixStream, Errno> {
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    let file: OwnedFd = openat2(AT_FDCWD, path, how)?;
+    let file = beneath::open_absolute(path, OFlag::O_PATH)?;
     let address = UnixAddr::new(format!("/proc/self/fd/{}", file.as_raw_fd()).as_str())?;
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let stream = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;

@@ -6,9 +6,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use claw_box::beneath;
 use nix::dir::{Dir, Type};
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::OFlag;
 
 /// A folder that is held open: what it is cannot change below us.
 #[derive(Debug)]
@@ -98,10 +98,8 @@ impl Beneath {
         nested
     }
 
-    fn at(&self, path: &Path, flags: OFlag) -> Result<OwnedFd, Errno> {
-        let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
-        let flags = flags | OFlag::O_CLOEXEC;
-        openat2(self.0.as_fd(), path, OpenHow::new().flags(flags).resolve(resolve))
+    fn at(&self, path: &Path, flags: OFlag) -> nix::Result<OwnedFd> {
+        beneath::open(self.0.as_fd(), path, flags)
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use claw_box::beneath;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::OFlag;
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to};
 use nix::sys::socket::{getsockopt, socket};
@@ -77,10 +78,7 @@ pub(crate) fn connect(path: impl AsRef<Path>, uid: u32) -> Result<UnixStream, Un
 }
 
 fn open(path: &Path) -> Result<OwnedFd, Unreached> {
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
-    openat2(nix::fcntl::AT_FDCWD, path, how).map_err(|error| match error {
+    beneath::open_absolute(path, OFlag::O_PATH).map_err(|error| match error {
         Errno::ENOENT => Unreached::Absent,
         error => Unreached::Failed(error),
     })

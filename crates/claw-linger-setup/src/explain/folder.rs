@@ -1,10 +1,11 @@
 //! A folder that is open, so that nobody can put another in its place.
 
 use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2};
+use claw_box::beneath;
+use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::geteuid;
 
@@ -25,9 +26,8 @@ impl Folder {
         let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let path = above.join(name);
         let file = if geteuid().is_root() {
-            let above = openat2(AT_FDCWD, above, OpenHow::new().flags(flags)).ok()?;
-            let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS;
-            openat2(above, name, OpenHow::new().flags(flags).resolve(resolve)).ok()?
+            let above = open(above, flags, Mode::empty()).ok()?;
+            beneath::open(above.as_fd(), Path::new(name), flags).ok()?
         } else {
             open(&path, flags, Mode::empty()).ok()?
         };
