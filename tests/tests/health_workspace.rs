@@ -312,3 +312,63 @@ fn a_repository_that_hangs_is_cut_off() {
     assert_begins(&record, "warn commits leave out what is in nested repositories: skills/one; ");
     assert!(record["message"].as_str().unwrap().ends_with("'git cat-file' did not end in time"));
 }
+
+/// A workspace of nobody's, with a program in place of git.
+fn workspace_of_nobody(git: &str) -> Workspace {
+    let workspace = Workspace::with_commit();
+    workspace.write("bin/git", &format!("#!/bin/sh\n{git}\n"));
+    fs::set_permissions(workspace.path("bin/git"), fs::Permissions::from_mode(0o755)).unwrap();
+    let owned = Command::new("chown").args(["-R", "nobody"]).arg(workspace.folder.path()).status();
+    assert!(owned.unwrap().success());
+    workspace
+}
+
+/// Whoever shares a terminal with root can type into it.
+#[test]
+fn git_of_somebody_else_has_no_terminal_of_roots() {
+    if me() != "root" {
+        skip("only root can look as somebody else");
+        return;
+    }
+    let workspace = workspace_of_nobody(
+        "(: </dev/tty) 2>/dev/null && has=a || has=no; echo fatal: it has $has terminal >&2; exit 128",
+    );
+    let at_terminal = |command: &str| {
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--return", "--command", command, "/dev/null"]);
+        let path = std::env::var("PATH").unwrap();
+        script.env("PATH", format!("{}:{path}", workspace.path("bin").display()));
+        let said = script.stdin(std::process::Stdio::null()).output().expect("script is here");
+        String::from_utf8(said.stdout).unwrap()
+    };
+    assert!(at_terminal("git").contains("fatal: it has a terminal"), "there is one");
+    let folder = workspace.folder.path().display();
+    let health = assert_cmd::cargo::cargo_bin("claw-health");
+    let look = format!("{} --user nobody --format json workspace:{folder}", health.display());
+    let said = at_terminal(&look);
+    assert!(said.contains("its git repository is broken: it has no terminal"), "{said}");
+}
+
+/// What has a session of its own is ended with all that it started, and also when it was stopped.
+#[test]
+fn git_of_somebody_else_leaves_nothing_running() {
+    if me() != "root" {
+        skip("only root can look as somebody else");
+        return;
+    }
+    let workspace = workspace_of_nobody("sleep 67 & echo $! $$ >\"$0.pids\"\nkill -STOP $$");
+    let path = format!("{}:{}", workspace.path("bin").display(), std::env::var("PATH").unwrap());
+    let operand = format!("workspace:{}", workspace.folder.path().display());
+    let health = assert_cmd::cargo::cargo_bin("claw-health");
+    let mut look = Command::new(health);
+    look.args(["--user", "nobody", "--timeout", "2", "--format", "json", &operand]);
+    let said = look.env("PATH", path).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("'git cat-file' did not end in time"), "{said}");
+    let pids = fs::read_to_string(workspace.path("bin/git.pids")).unwrap();
+    for pid in pids.split_whitespace() {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        assert!(stat.is_empty() || stat.contains(") Z"), "{stat}");
+    }
+    assert_eq!(pids.split_whitespace().count(), 2);
+}

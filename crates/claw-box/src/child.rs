@@ -11,7 +11,7 @@ use nix::sys::time::TimeSpec;
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
-use crate::groups;
+use crate::{groups, session};
 
 /// As much of its output as is kept. The rest is read and thrown away, so that it never waits.
 const KEPT_BYTES: usize = 256 * 1024;
@@ -76,7 +76,7 @@ pub(crate) fn send(
 /// Runs it as people type it, and gives what it wrote; the reason why not names it.
 pub fn output(command: &mut Command, deadline: Instant) -> Result<String, String> {
     let typed = typed(command);
-    let program = command.get_program().to_string_lossy().into_owned();
+    let program = program(command);
     match run(command.env("LC_ALL", "C"), deadline) {
         Ok(ended) if ended.status.success() => {
             Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
@@ -88,8 +88,12 @@ pub fn output(command: &mut Command, deadline: Instant) -> Result<String, String
 }
 
 fn typed(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    session::meant(command).map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// The program that is run, as a message names it.
+pub fn program(command: &Command) -> String {
+    session::meant(command).next().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// A pipe that holds all of it, so that nobody has to wait until it is read.
@@ -103,7 +107,11 @@ fn input(lines: &str) -> io::Result<Stdio> {
 fn run_with(input: Stdio, command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = groups::start(command).map_err(NotEnded::NotStarted)?;
-    attend(child, deadline, |child| groups::end(child))
+    let ended = attend(child, deadline, |child| groups::end(child))?;
+    match session::objection(command, &ended) {
+        Some(why) => Err(NotEnded::NotStarted(io::Error::other(why))),
+        None => Ok(ended),
+    }
 }
 
 /// Waits until it ends or its time is up, and sees to it that there is an end.

@@ -5,8 +5,7 @@
 //! answer as well: it is judged like anything else that is foreign.
 
 use std::io::{self, Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::unistd::geteuid;
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::child::{self, NotEnded};
 use crate::owner::Owner;
+use crate::session;
 
 /// The work that a program can be sent on, from a job to its answer or the reason why there is none.
 #[derive(Debug)]
@@ -45,10 +45,9 @@ where
         let time_left = deadline.saturating_duration_since(Instant::now());
         let order = Order { owner: owner.clone(), job, time_left };
         let lines = serde_json::to_string(&order).map_err(|error| error.to_string())?;
-        // The standard library drops all groups beyond the one that it sets.
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = session::of(owner, "/proc/self/exe");
         command.arg(self.word).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
-        command.current_dir("/").uid(owner.uid).gid(owner.gid);
+        command.current_dir("/");
         let name = &owner.name;
         let ended = child::send(&lines, &mut command, deadline).map_err(|why| match why {
             NotEnded::NotStarted(error) => format!("cannot run this program as {name}: {error}"),
@@ -61,12 +60,14 @@ where
 
     /// Does the job that this process was started for; nothing where it was not.
     pub fn serve(&self) -> Option<ExitCode> {
+        if let Some(end) = session::serve() {
+            return Some(end);
+        }
         let mut words = std::env::args_os().skip(1);
         if words.next()? != self.word || words.next().is_some() {
             return None;
         }
-        // The user may look into this process, and must not find root's terminal there.
-        let _ = nix::unistd::setsid();
+        // The user may not look into this process.
         let _ = nix::sys::prctl::set_dumpable(false);
         match io::stdout().write_all(self.answer(io::stdin()).as_bytes()) {
             Ok(()) => Some(ExitCode::SUCCESS),

@@ -10,11 +10,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{self, Signal, killpg};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+
+use crate::session;
 
 static GROUPS: Mutex<Groups> = Mutex::new(Groups { live: Vec::new(), is_over: false });
 
@@ -80,7 +82,8 @@ fn watch(mut signals: Signals, patience: Duration) {
     }
 }
 
-/// Starts a program in a group of its own, which cannot speak for this one to the service manager.
+/// Starts a program in a group of its own, which cannot speak for this one to the service manager. One
+/// in a session of its own makes that group itself.
 pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
     for name in ["NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"] {
         command.env_remove(name);
@@ -90,7 +93,10 @@ pub(crate) fn start(command: &mut Command) -> io::Result<Child> {
     if groups.is_over {
         return Err(io::ErrorKind::Interrupted.into());
     }
-    let child = command.process_group(0).spawn()?;
+    if !session::is_opened_by(command) {
+        command.process_group(0);
+    }
+    let child = command.spawn()?;
     groups.live.extend(group(&child));
     Ok(child)
 }
@@ -113,7 +119,9 @@ impl Groups {
 }
 
 fn kill(group: Pid) {
-    // There may be nobody left in it.
+    // The first of it, which may be about to make it and then cannot any more; and the others, of whom
+    // there may be nobody left.
+    let _ = signal::kill(group, Signal::SIGKILL);
     let _ = killpg(group, Signal::SIGKILL);
 }
 

@@ -9,6 +9,7 @@ pub mod getent;
 pub mod groups;
 mod owner;
 mod scope;
+pub mod session;
 
 pub use errand::Errand;
 pub use owner::{Owner, Users, state_folder, whose};

@@ -2,17 +2,15 @@
 //!
 //! An agent writes the repository and its configuration. Hooks, filters, file system monitors,
 //! pagers, ssh commands and signature checkers named there are programs of the agent's choice. So
-//! git runs as the owner of the workspace, without the configuration of anybody else, and only with
-//! commands that read objects, refs and the index: none that compares files (which would run
-//! filters), shows a log (which may check signatures) or fetches what is missing.
+//! git runs as the owner of the workspace, away from root's terminal, without the configuration of
+//! anybody else, and only with commands that read objects, refs and the index: none that compares files
+//! (which would run filters), shows a log (which may check signatures) or fetches what is missing.
 
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::Instant;
 
-use claw_box::Owner;
 use claw_box::child::{self, Ended, NotEnded};
+use claw_box::{Owner, session};
 
 /// What a repository says of itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +97,7 @@ impl<'a> Repository<'a> {
     }
 
     fn tell(&self, input: &str, arguments: &[&str]) -> Result<Ended, String> {
-        let mut command = Command::new("git");
+        let mut command = session::of(self.owner, "git");
         command.env_clear().envs([
             ("GIT_CONFIG_NOSYSTEM", "1"),
             ("GIT_CONFIG_GLOBAL", "/dev/null"),
@@ -123,10 +121,6 @@ impl<'a> Repository<'a> {
         for setting in ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.sshCommand=false"]
         {
             command.args(["-c", setting]);
-        }
-        if nix::unistd::geteuid().is_root() && self.owner.uid != 0 {
-            // With the user the further groups of root are left as well.
-            command.gid(self.owner.gid).uid(self.owner.uid);
         }
         let ended = child::tell(input, command.args(arguments), self.deadline);
         let ended = ended.map_err(|why| match why {

@@ -29,6 +29,9 @@ mod watch;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(end) = claw_box::session::serve() {
+        return end;
+    }
     if agent::args::is_asked(std::env::args_os().skip(1)) {
         return match agent::args::parse() {
             Ok(asked) => claw_record::report("claw-health", agent::run::run(&asked)),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use claw_box::{Owner, Scope};
+use claw_box::{Owner, Scope, session};
 
 use super::systemd_run::{reason, run};
 
@@ -60,12 +60,12 @@ fn place(owner: &Owner, scope: Scope) -> (PathBuf, &'static str) {
 }
 
 fn shell(owner: &Owner, scope: Scope, words: &[&str], deadline: Instant) -> Result<(), String> {
-    use std::os::unix::process::CommandExt;
-    let mut command = Command::new("/bin/sh");
+    const SHELL: &str = "/bin/sh";
+    let mut command = match scope {
+        Scope::User => session::of(owner, SHELL),
+        Scope::System => Command::new(SHELL),
+    };
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir("/");
-    if scope == Scope::User && nix::unistd::geteuid().is_root() && owner.uid != 0 {
-        command.gid(owner.gid).uid(owner.uid);
-    }
     let ended = run(command.arg("-c").args(words), deadline)?;
     if ended.status.success() { Ok(()) } else { Err(reason(&ended)) }
 }

@@ -6,14 +6,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use claw_box::child::{self, Ended, NotEnded};
-use claw_box::{Owner, Scope};
-use nix::unistd::geteuid;
+use claw_box::{Owner, Scope, session};
 
 use crate::remedy::quoted;
 
@@ -122,15 +120,14 @@ pub(crate) fn as_owner(name: &str, owner: &Owner, scope: Scope) -> Result<Comman
     let path = find(name, OsStr::new("/usr/bin:/bin"))
         .or_else(|| find(name, &std::env::var_os("PATH")?))
         .ok_or_else(|| format!("cannot run '{name}': no such program"))?;
-    let mut command = Command::new(path);
+    let mut command = match scope {
+        Scope::User => session::of(owner, path),
+        Scope::System => Command::new(path),
+    };
     command.env_clear().env("PATH", "/usr/bin:/bin").current_dir("/");
     if scope == Scope::User {
         command.arg("--user").env("HOME", &owner.home);
         command.env("XDG_RUNTIME_DIR", format!("/run/user/{}", owner.uid));
-        if geteuid().is_root() && owner.uid != 0 {
-            // With the user the further groups of root are left as well.
-            command.gid(owner.gid).uid(owner.uid);
-        }
     }
     Ok(command)
 }
@@ -190,8 +187,8 @@ fn version(text: &str) -> Option<u32> {
 
 /// Runs one of these programs to its end.
 pub(crate) fn run(command: &mut Command, deadline: Instant) -> Result<Ended, String> {
-    let name = Path::new(command.get_program()).file_name().unwrap_or_default();
-    let name = name.to_string_lossy().into_owned();
+    let program = child::program(command);
+    let name = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
     child::run(command, deadline).map_err(|why| match why {
         NotEnded::NotStarted(error) => format!("cannot run '{name}': {error}"),
         NotEnded::Late => format!("'{name}' did not end in time"),

@@ -1,12 +1,11 @@
 //! Does an agent run, and does it do what it is there for?
 
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use claw_box::Scope;
 use claw_box::child::{self, NotEnded};
+use claw_box::{Scope, session};
 use claw_record::{Record, Severity, Status};
 use nix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -180,12 +179,13 @@ fn by_command(
 fn by_url(look: &Look, scope: Scope, url: &str) -> Result<Answer, String> {
     let owner = look.host.owner();
     let limit = look.time_left().mul_f64(0.9).as_secs_f64();
-    let mut command = Command::new("/proc/self/exe");
+    const SELF: &str = "/proc/self/exe";
+    let mut command = match scope {
+        Scope::User => session::of(owner, SELF),
+        Scope::System => Command::new(SELF),
+    };
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir("/");
     command.args(["--format", "json", "--output", "-", "--timeout", &format!("{limit:.3}")]);
-    if scope == Scope::User && nix::unistd::geteuid().is_root() && owner.uid != 0 {
-        command.gid(owner.gid).uid(owner.uid);
-    }
     command.arg("--").arg(format!("http:{url}"));
     let ended = child::run(&mut command, look.deadline).map_err(|why| match why {
         NotEnded::NotStarted(error) => format!("cannot run this program: {error}"),
