@@ -46,6 +46,7 @@ fn both_services_run_after_a_reboot(suite: &str) {
 
     s4_the_limits_are_in_force(&host);
     s4_the_units_hold_up(&host);
+    what_hangs_within_the_walls_is_ended(&host);
 
     host.reboot();
     nobody_is_logged_in(&host);
@@ -138,6 +139,30 @@ fn s4_the_units_hold_up(host: &Host) {
     });
     assert!(within.len() > 15, "{within:?}");
     assert_eq!(within, without);
+}
+
+/// A git that waits for ever, and was stopped besides, so that it heeds no other signal.
+fn what_hangs_within_the_walls_is_ended(host: &Host) {
+    host.shell(
+        "git init --quiet ~/.openclaw/workspace && cd ~/.openclaw/workspace && rm .git/HEAD && \
+         mkfifo .git/HEAD",
+    );
+    let stopped = shell(
+        host,
+        "systemctl restart --no-block openclaw-agent-monitor; for try in $(seq 100); do \
+         pkill -STOP -u dev -x git && break; sleep 0.05; done; ps -o stat= -C git",
+    );
+    assert!(stopped.starts_with('T'), "{stopped}");
+    let monitor = property(host, MONITOR, "MainPID");
+    let left = shell(
+        host,
+        "for try in $(seq 100); do pgrep -x git >/dev/null || break; sleep 0.1; done; pgrep -x git",
+    );
+    assert_eq!(left, "");
+    // It is active once it has looked at everything.
+    await_states(host, ["active", "active"]);
+    assert_eq!(property(host, MONITOR, "MainPID"), monitor, "the monitor ended it, and went on");
+    host.shell("rm -r ~/.openclaw/workspace");
 }
 
 #[test]
