@@ -10,7 +10,9 @@ pub mod groups;
 mod owner;
 mod scope;
 pub mod session;
+mod units;
 
 pub use errand::Errand;
 pub use owner::{Owner, Users, state_folder, whose};
 pub use scope::Scope;
+pub use units::{UnitFolder, unit_folders};

@@ -3,27 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use claw_box::{Owner, Scope};
+use claw_box::{Owner, Scope, UnitFolder, unit_folders};
 
 use super::folder::Folder;
-
-/// Where unit files are, the first of one name winning.
-const SYSTEM: [&str; 6] = [
-    "/etc/systemd/system.control",
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
-const USER: [&str; 4] = [
-    "/etc/systemd/user",
-    "/run/systemd/user",
-    "/usr/local/lib/systemd/user",
-    "/usr/lib/systemd/user",
-];
-const HOME: [&str; 3] =
-    [".config/systemd/user.control", ".config/systemd/user", ".local/share/systemd/user"];
 
 /// The file of a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,14 +29,10 @@ impl Units {
     pub(crate) fn look(owner: &Owner) -> Self {
         let (mut files, mut enabled) = (Vec::new(), BTreeSet::new());
         let home = |below: &str| Folder::below(&owner.home, below);
-        let runtime = Folder::below(&owner.runtime_dir(), "systemd/user");
-        let folders = HOME
-            .iter()
-            .filter_map(|below| home(below))
-            .chain(runtime)
-            .chain(USER.iter().filter_map(|path| Folder::trusted(path)))
-            .map(|folder| (Scope::User, folder))
-            .chain(SYSTEM.iter().filter_map(|path| Some((Scope::System, Folder::trusted(path)?))));
+        let folders = [Scope::User, Scope::System].into_iter().flat_map(|scope| {
+            let opened = unit_folders(owner, scope).into_iter().filter_map(|folder| open(&folder));
+            opened.map(move |folder| (scope, folder))
+        });
         for (scope, folder) in folders {
             let is_link =
                 |name: &str| folder.link(name).is_some_and(|to| to == Path::new("/dev/null"));
@@ -136,6 +114,13 @@ impl Units {
             files: files.iter().map(file).collect(),
             enabled: enabled.iter().map(|&name| name.to_owned()).collect(),
         }
+    }
+}
+
+fn open(folder: &UnitFolder) -> Option<Folder> {
+    match &folder.above {
+        Some(above) => Folder::below(above, folder.below),
+        None => Folder::trusted(folder.below),
     }
 }
 

@@ -2,26 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use claw_box::Scope;
+use claw_box::{Scope, unit_folders};
 
 use crate::host::Host;
 use crate::systemd::Unit;
-
-/// Where the units of the box are, and those of its users; as systemd looks for them.
-const SYSTEM: [&str; 5] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
-const USER: [&str; 4] = [
-    "/etc/systemd/user",
-    "/usr/local/lib/systemd/user",
-    "/usr/lib/systemd/user",
-    "/lib/systemd/user",
-];
-const HOME: [&str; 2] = [".config/systemd/user", ".local/share/systemd/user"];
 
 /// Directives that newer systemds ignore, and what to write instead.
 const DEPRECATED: [(&str, &str); 9] = [
@@ -38,16 +22,8 @@ const DEPRECATED: [(&str, &str); 9] = [
 
 /// The file of a unit in a scope, where there is one. A link to nowhere, `masked`, is none.
 pub(super) fn file_of(host: &Host, scope: Scope, name: &str) -> Option<PathBuf> {
-    let home = &host.owner().home;
-    let folders: Vec<PathBuf> = match scope {
-        Scope::System => SYSTEM.iter().map(PathBuf::from).collect(),
-        Scope::User => HOME
-            .iter()
-            .map(|folder| home.join(folder))
-            .chain(USER.iter().map(PathBuf::from))
-            .collect(),
-    };
-    folders.into_iter().map(|folder| folder.join(name)).find(|file| host.path(file).is_file())
+    let folders = unit_folders(host.owner(), scope).into_iter();
+    folders.map(|folder| folder.path().join(name)).find(|file| host.path(file).is_file())
 }
 
 /// A deprecated directive: its file, itself, and what replaces it.
@@ -75,10 +51,11 @@ pub(super) fn deprecated(host: &Host, scope: Scope, unit: &Unit) -> Vec<Deprecat
 
 /// A user manager names its files itself, and may be forged.
 fn read(host: &Host, scope: Scope, file: &str) -> Result<String, String> {
-    let is_of_the_box = USER.iter().any(|folder| {
-        Path::new(file).parent().is_some_and(|parent| {
-            parent == Path::new(folder) || parent.parent() == Some(Path::new(folder))
-        })
+    let parent = Path::new(file).parent();
+    let of_the_box = unit_folders(host.owner(), Scope::User).into_iter();
+    let is_of_the_box = of_the_box.filter(|folder| folder.above.is_none()).any(|folder| {
+        let folder = folder.path();
+        parent == Some(&folder) || parent.and_then(Path::parent) == Some(&folder)
     });
     if scope == Scope::System || is_of_the_box && !file.contains("/../") {
         host.read(file)
