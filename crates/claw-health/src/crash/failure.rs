@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::redact::redact;
+
 /// The name of an error, the first line of its message, and where it was raised.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub(crate) struct Failure {
@@ -33,7 +35,8 @@ impl Failure {
         let short = |text: Option<String>| {
             let text = text?;
             let line = text.trim().lines().next()?.trim_end();
-            (!line.is_empty()).then(|| line.chars().take(LONGEST).collect::<String>())
+            // A secret that is cut is not known as one any more.
+            (!line.is_empty()).then(|| redact(line).chars().take(LONGEST).collect::<String>())
         };
         Self {
             name: short(self.name),

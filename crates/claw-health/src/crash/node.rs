@@ -92,13 +92,24 @@ fn bare(above: &[&str], last: &str) -> Option<LastWords> {
     let is_caret = |line: &&str| line.contains('^') && line.trim().chars().all(|c| c == '^');
     let caret = above.iter().rposition(is_caret)?;
     let (first, stack) = above.get(caret + 1..)?.split_first()?;
-    let failure = Failure::of_stack(first, stack.iter().copied());
+    // Without a stack, Node shows an error in brackets.
+    let first = first.trim_start_matches('[');
+    let first = rejected(first).unwrap_or_else(|| (*first).to_owned());
+    let failure = Failure::of_stack(&first, stack.iter().copied());
     // A rejection with what is no error is told as such.
     let is_rejection = failure.name.as_deref().is_some_and(|name| {
         name == "UnhandledPromiseRejection" || name.contains("ERR_UNHANDLED_REJECTION")
     });
     let cause = if is_rejection { Cause::UnhandledRejection } else { Cause::UncaughtException };
     Some(LastWords { cause, is_either: !is_rejection, failure })
+}
+
+/// What a promise was rejected with, of all that Node explains of it.
+fn rejected(first: &str) -> Option<String> {
+    let (name, words) = first.split_once(": ")?;
+    let (_, reason) = words.split_once("rejected with the reason \"")?;
+    let reason = reason.rfind('"').map_or(reason, |end| &reason[..end]);
+    Some(format!("{name}: rejected with {reason}"))
 }
 
 #[cfg(test)]
@@ -131,7 +142,7 @@ mod tests {
                 "oom (as version 24 wrote it): oom | Reached heap limit Allocation failed - JavaScript heap out of memory | ",
                 "throw: uncaught-exception or rejection | TypeError: boom: cannot read tool result | deep (/home/claw/agents/throw.js:1:24)",
                 "reject: uncaught-exception or rejection | Error: upstream 503 | run (/home/claw/agents/reject.js:1:31)",
-                "reject-nonerror: unhandled-rejection | UnhandledPromiseRejection: This error originated either by throwing inside of an async function without a catch block, or by rejecting a promise which was not handled with .catch(). The promise rejected with the reason \"#<Objec | ",
+                "reject-nonerror: unhandled-rejection | UnhandledPromiseRejection: rejected with #<Object> | ",
                 "throw-cause: uncaught-exception or rejection | Error: outer | Timeout._onTimeout (file:///home/claw/agents/throw-cause.mjs:1:24)",
                 "syntax: uncaught-exception or rejection | SyntaxError: Unexpected token ';' | ",
                 "missing: uncaught-exception or rejection | Error: Cannot find module './does-not-exist' | Object.<anonymous> (/home/claw/agents/missing.js:1:1)",
@@ -144,6 +155,25 @@ mod tests {
                 "silent: nothing",
             ]
         );
+        let in_brackets = [
+            "node:internal/process/promises:394",
+            "      ^",
+            "[UnhandledPromiseRejection: This error originated either … The promise rejected with the reason \"nope\".] {",
+            "  code: 'ERR_UNHANDLED_REJECTION'",
+            "}",
+            "Node.js v24.1.0",
+        ];
+        let words = last_words(&in_brackets).unwrap();
+        assert_eq!(words.cause, Cause::UnhandledRejection);
+        assert_eq!(words.failure.line(), "UnhandledPromiseRejection: rejected with nope");
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_is_gone_all_the_same() {
+        let line = format!("Error: {} token=abcdefghijklmnop", "x".repeat(182));
+        let lines = ["a.js:1", "^", line.as_str(), "Node.js v24.1.0"];
+        let message = last_words(&lines).unwrap().failure.message.unwrap();
+        assert!(message.ends_with(" token=[redacted]"), "{message}");
     }
 
     #[test]

@@ -127,7 +127,7 @@ fn words(line: &str) -> String {
 }
 
 fn without(word: &str) -> String {
-    const PREFIXES: [&str; 16] = [
+    const PREFIXES: [&str; 18] = [
         "sk-",
         "sk_",
         "rk_",
@@ -144,6 +144,8 @@ fn without(word: &str) -> String {
         "xapp-",
         "npm_",
         "AIza",
+        "AKIA",
+        "ASIA",
     ];
     const SHORTEST: usize = 16;
     let pieces = word.split(':').collect::<Vec<_>>();
