@@ -23,15 +23,15 @@ const PRELOAD: &str = "claw-preload: ";
 /// Reads the last lines, without the empty ones, which the journal does not keep.
 pub(crate) fn last_words(lines: &[&str]) -> Option<LastWords> {
     /// The preload may have told of an exception that the process outlived, long before: what it says
-    /// counts where it stands beside Node's own end, or at the very end.
+    /// counts where it stands beside Node's own end, above it or below, or at the very end.
     const NEAR_LINES: usize = 3;
     let places = || (0..lines.len()).rev();
     let own = places()
         .find_map(|at| Some((at, openclaw(lines[at], &lines[at + 1..])?)))
-        .or_else(|| places().find_map(|at| Some((at, bare(&lines[..at], lines[at])?))))
+        .or_else(|| places().find_map(|at| bare(&lines[..at], lines[at])))
         .or_else(|| places().find_map(|at| Some((at, heap(lines[at])?))));
-    let end = own.as_ref().map_or(lines.len(), |(at, _)| *at);
-    let told = places().take_while(|at| at + NEAR_LINES >= end).find_map(|at| preload(lines[at]));
+    let begin = own.as_ref().map_or(lines.len(), |(at, _)| *at);
+    let told = places().take_while(|at| at + NEAR_LINES >= begin).find_map(|at| preload(lines[at]));
     told.or(own.map(|(_, words)| words))
 }
 
@@ -84,8 +84,8 @@ fn heap(line: &str) -> Option<LastWords> {
 }
 
 /// The place in the source, a line of it, a caret below; then the error and its stack; and at the end
-/// the version.
-fn bare(above: &[&str], last: &str) -> Option<LastWords> {
+/// the version. With the line at which that begins.
+fn bare(above: &[&str], last: &str) -> Option<(usize, LastWords)> {
     if !is_version(last) {
         return None;
     }
@@ -101,7 +101,10 @@ fn bare(above: &[&str], last: &str) -> Option<LastWords> {
         name == "UnhandledPromiseRejection" || name.contains("ERR_UNHANDLED_REJECTION")
     });
     let cause = if is_rejection { Cause::UnhandledRejection } else { Cause::UncaughtException };
-    Some(LastWords { cause, is_either: !is_rejection, failure })
+    /// The place, and the line of it.
+    const ABOVE_THE_CARET: usize = 2;
+    let words = LastWords { cause, is_either: !is_rejection, failure };
+    Some((caret.saturating_sub(ABOVE_THE_CARET), words))
 }
 
 /// What a promise was rejected with, of all that Node explains of it.
@@ -174,6 +177,17 @@ mod tests {
         let lines = ["a.js:1", "^", line.as_str(), "Node.js v24.1.0"];
         let message = last_words(&lines).unwrap().failure.message.unwrap();
         assert!(message.ends_with(" token=[redacted]"), "{message}");
+    }
+
+    /// Node 20 lets the preload speak before it does itself.
+    #[test]
+    fn m7_the_preload_is_heard_above_the_stack_as_well() {
+        let told = r#"claw-preload: {"origin":"unhandledRejection","name":"Error","message":"boom"}"#;
+        let stack = ["    at deep (a.js:1:1)"; 8];
+        let ends = ["a.js:1", "throw", "^", "Error: boom"];
+        let lines = [&[told][..], &ends[..], &stack[..], &["Node.js v20.20.2"][..]].concat();
+        let words = last_words(&lines).unwrap();
+        assert_eq!((words.cause, words.is_either), (Cause::UnhandledRejection, false));
     }
 
     #[test]
