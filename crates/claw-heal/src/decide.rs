@@ -115,6 +115,10 @@ fn need(chart: &Chart, facts: &Facts, rules: &Rules, now: &Moment) -> Need {
     match facts.standing() {
         Standing::LeftAlone(why) => Need::Nothing(why),
         Standing::Moving(why) => Need::Time(why),
+        // Whoever runs an agent says so; a unit that somebody named is to be healed.
+        Standing::Failed(_) if rules.kind == Kind::Agent && facts.never_restarts => {
+            Need::Nothing("it is never to be restarted (Restart=no)")
+        }
         Standing::Failed(cause) => {
             let known = chart.trouble.as_ref().map(|trouble| trouble.cause);
             Need::Act(Act::Start, known.unwrap_or(cause))

@@ -20,6 +20,8 @@ pub(crate) struct Facts {
     /// The restarts that systemd made by itself since somebody last started it.
     pub(crate) restarts: u64,
     pub(crate) start_limit_burst: u64,
+    /// Is systemd told never to restart it?
+    pub(crate) never_restarts: bool,
     /// The number of its last start.
     pub(crate) invocation: String,
     /// How long it has been active, where it is.
@@ -78,6 +80,7 @@ impl Facts {
             exit_status: value("ExecMainStatus").parse().unwrap_or(0),
             restarts: value("NRestarts").parse().unwrap_or(0),
             start_limit_burst: value("StartLimitBurst").parse().unwrap_or(0),
+            never_restarts: value("Restart") == "no",
             invocation: value("InvocationID"),
             active_for,
             failed_ago,
@@ -165,6 +168,7 @@ mod tests {
             exit_kind: 1,
             exit_status: 1,
             restarts: 3,
+            never_restarts: false,
             start_limit_burst: 3,
             invocation: "574ee472c9154136877e3ca152de5608".into(),
             active_for: None,

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use clap_complete::generate;
 use claw_box::{groups, state_folder, whose};
-use claw_record::{Complaint, Format, Outcome, Output, Source};
+use claw_record::{Complaint, Format, Outcome, Output, Source, complain};
+use nix::unistd::geteuid;
 
 use crate::args::{self, Args, Verb};
 use crate::claw_health::Look;
@@ -39,11 +40,17 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         timeout: args.timeout,
     };
     let state = args.state.as_ref().map(|state| format!(" --state {}", state.display()));
-    let reset = format!("claw-heal{} reset", state.unwrap_or_default());
+    // Whoever reads what root tells need not be root.
+    let sudo = if geteuid().is_root() { "sudo " } else { "" };
+    let reset = format!("{sudo}claw-heal{} reset", state.unwrap_or_default());
     let (limit, cool_down) = (args.limit, args.cool_down);
     let teller = Teller { source, owner, limit, cool_down, reset };
     let mut output = Output::stdout(args.format.map(Format::from));
     match &args.verb {
+        Some(Verb::Status) if args.state.is_none() && verbs::is_another_s() => {
+            complain("claw-heal", verbs::ANOTHER_S);
+            return verbs::status(&store, &patients, &teller, &mut output);
+        }
         Some(Verb::Status) => return verbs::status(&store, &patients, &teller, &mut output),
         Some(Verb::Reset { units }) => {
             return verbs::reset(&store, units, args.timeout, &teller, &mut output);

@@ -14,7 +14,7 @@ use crate::patient::Unit;
 
 /// What is asked for.
 const PROPERTIES: &str = "LoadState,ActiveState,SubState,UnitFileState,Result,ExecMainCode,\
-    ExecMainStatus,NRestarts,StartLimitBurst,InvocationID,ActiveEnterTimestampMonotonic,\
+    ExecMainStatus,NRestarts,Restart,StartLimitBurst,InvocationID,ActiveEnterTimestampMonotonic,\
     InactiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,ExecMainStartTimestampMonotonic";
 
 /// What the manager says of a unit; of one whose manager does not run, nothing.

@@ -1,13 +1,24 @@
 //! What is done instead of reading records: saying how the budgets are, and beginning anew.
 
+use std::path::Path;
 use std::time::Duration;
 
 use claw_record::{Complaint, Outcome, Output, Status};
+use nix::unistd::geteuid;
 
 use crate::moment::Moment;
 use crate::patient::{Patient, Unit};
 use crate::state::Store;
 use crate::tell::Teller;
+
+/// What somebody hears who asks for budgets of their own where root's monitor keeps others.
+pub(crate) const ANOTHER_S: &str =
+    "these are your own budgets; those of the monitor, which is root's: sudo claw-heal status";
+
+/// Does root keep budgets here that this caller does not see?
+pub(crate) fn is_another_s() -> bool {
+    !geteuid().is_root() && Path::new("/var/lib/claw").is_dir()
+}
 
 /// Says how much of each budget is used.
 pub(crate) fn status(
@@ -47,7 +58,12 @@ pub(crate) fn reset(
     let mut charts = store.open(timeout)?;
     for unit in units {
         let Some(chart) = charts.units.get_mut(&unit.to_string()) else {
-            let reason = "nothing is remembered of it; see 'claw-heal status'";
+            let reason = match is_another_s() {
+                true => {
+                    "nothing is remembered of it in your own state; the monitor is root's: sudo claw-heal reset"
+                }
+                false => "nothing is remembered of it; see 'claw-heal status'",
+            };
             return Err(Complaint::cannot("reset", &unit.to_string(), reason));
         };
         let message = match &chart.gave_up {

@@ -54,6 +54,10 @@ fn what_failed_is_started_and_nothing_else_is_touched() {
     }
     let masked = Facts { load_state: "masked".into(), ..facts("failed", 5) };
     assert_eq!(fresh(Said::Failed, &masked, &RULES), Deed::Nothing(Some("it is masked")));
+    let never = Facts { never_restarts: true, ..facts("failed", 5) };
+    let left = Deed::Nothing(Some("it is never to be restarted (Restart=no)"));
+    assert_eq!(fresh(Said::Failed, &never, &AGENT), left);
+    assert_ne!(fresh(Said::Failed, &never, &RULES), left);
     let no_manager = Deed::Nothing(Some("its manager does not run"));
     assert_eq!(fresh(Said::Failed, &Facts::default(), &RULES), no_manager);
     // A record may be old.

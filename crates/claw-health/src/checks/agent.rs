@@ -17,6 +17,7 @@ use crate::finding::{Finding, span, worse};
 use crate::look::Look;
 use crate::remedy::{journal, systemctl};
 use crate::settings::Setting;
+use crate::systemd::LOOK_PREFIX;
 
 pub(super) const CHECK: Check = Check {
     name: "agent",
@@ -155,7 +156,7 @@ fn by_command(
     let (number, me) = (COUNT.fetch_add(1, Ordering::Relaxed), std::process::id());
     let limit = look.time_left().as_secs_f64().round();
     let service = systemd_run::Service {
-        unit: &format!("claw-look-{name}-{me}-{number}.service"),
+        unit: &format!("{LOOK_PREFIX}{name}-{me}-{number}.service"),
         description: &format!("check of agent {name}"),
         properties: &[],
         environment: &held.environment,

@@ -182,7 +182,8 @@ mod tests {
     /// Node 20 lets the preload speak before it does itself.
     #[test]
     fn m7_the_preload_is_heard_above_the_stack_as_well() {
-        let told = r#"claw-preload: {"origin":"unhandledRejection","name":"Error","message":"boom"}"#;
+        let told =
+            r#"claw-preload: {"origin":"unhandledRejection","name":"Error","message":"boom"}"#;
         let stack = ["    at deep (a.js:1:1)"; 8];
         let ends = ["a.js:1", "throw", "^", "Error: boom"];
         let lines = [&[told][..], &ends[..], &stack[..], &["Node.js v20.20.2"][..]].concat();

@@ -210,8 +210,13 @@ fn in_trouble(listed: &[Value]) -> Option<&str> {
     let [name, _, _, active, sub, ..] = listed else { return None };
     let is_restarted = |sub: &str| sub.contains("auto-restart");
     let is_it = active.text()? == "failed" || is_restarted(sub.text()?);
-    name.text().filter(|_| is_it)
+    // What the check of an agent ends with is told of the agent.
+    let is_own = |name: &&str| name.starts_with(LOOK_PREFIX);
+    name.text().filter(|_| is_it).filter(|name| !is_own(name))
 }
+
+/// How the units begin in which claw-health itself looks at something.
+pub(crate) const LOOK_PREFIX: &str = "claw-look-";
 
 fn whose(host: &Host, scope: Scope) -> String {
     match scope {

@@ -112,7 +112,8 @@ fn look(args: &Args, looker: &Looker, order: Order) -> Result<Looked, Complaint>
         .iter()
         .filter(|subject| !heard.contains(*subject))
         .filter_map(|subject| by_itself(subject))
-        .filter(|target| due.iter().any(|other| other.check.name == target.check.name))
+        .filter(|target| plan.checks.iter().any(|check| check.name == target.check.name))
+        .filter(is_due)
         .collect();
     looker.look(&host, &again, |target, mut findings| -> Result<(), Complaint> {
         findings.retain(is_there);
@@ -130,11 +131,12 @@ fn look(args: &Args, looker: &Looker, order: Order) -> Result<Looked, Complaint>
     })
 }
 
-/// The target of a subject that its check names only as long as it is in trouble. Everything else is
-/// named by its check as long as it is there.
+/// The target of a subject that its check names only as long as it is in trouble, or as long as those
+/// who list such things can be asked. Everything else is named by its check as long as it is there.
 fn by_itself(subject: &str) -> Option<Target> {
     let target = target::parse(subject).ok()?;
-    (!target.operand.is_empty() && matches!(target.check.find, Find::Once)).then_some(target)
+    let may_be_left_out = matches!(target.check.find, Find::Once) || target.check.name == "agent";
+    (!target.operand.is_empty() && may_be_left_out).then_some(target)
 }
 
 /// A unit that nobody knows any more is in no trouble.
