@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
+use clap::parser::ValueSource;
 use clap::{Args as _, Command, CommandFactory, FromArgMatches, Parser, ValueEnum};
-
 use claw_record::Status;
+use nix::unistd::geteuid;
 
 use super::check_name;
 use crate::interval;
@@ -206,8 +207,14 @@ pub(crate) fn is_asked(mut words: impl Iterator<Item = OsString>) -> bool {
 pub(crate) fn parse() -> Result<Asked, ExitCode> {
     let mut matches = claw_record::parse(command())?;
     // What clap took it can also give: the types are those that it was told.
+    // A setting of the box says whose its gateway is; an agent is whose who starts it, but for root.
+    let is_setting = matches.value_source("user") == Some(ValueSource::EnvVariable);
     let args = Args::from_arg_matches_mut(&mut matches).unwrap_or_else(|error| error.exit());
-    Ok(args.asked)
+    let mut asked = args.asked;
+    if is_setting && !geteuid().is_root() {
+        asked.user = None;
+    }
+    Ok(asked)
 }
 
 /// The whole command line, with the word before it.
