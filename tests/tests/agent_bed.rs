@@ -181,7 +181,7 @@ fn users_are_kept_apart(suite: &str) {
 /// The monitor with the walls of its unit, which looks every two seconds.
 fn start_monitor(host: &Host) {
     let unit = include_str!("../../scripts/units/openclaw-agent-monitor.service").replace(
-        "ExecStart=@prefix@/bin/claw-health --watch 30s",
+        "ExecStart=@prefix@/lib/claw/monitor",
         "ExecStart=/bin/sh -c '/opt/bind/claw-health --watch 2s --format json --only agent,unit | \
          /opt/bind/claw-heal --format json'\nNotifyAccess=all\nEnvironment=CLAW_AGENT_GRACE=3\nStandardOutput=append:/var/lib/records",
     );

@@ -204,7 +204,7 @@ fn watches_a_gateway(suite: &str) {
         .replace(
             "ExecStart=@prefix@/lib/claw/monitor",
             "ExecStart=/bin/sh -c '/opt/bind/claw-health --watch 2s --format json --only gateway,unit | \
-             /opt/bind/claw-heal --format json'\nStandardOutput=append:/run/records",
+             /opt/bind/claw-heal --format json'\nNotifyAccess=all\nStandardOutput=append:/run/records",
         );
     assert!(unit.contains("claw-heal"));
     host.run(
