@@ -53,7 +53,10 @@ pub(crate) fn crash(entry: &Entry, entries: &[Entry]) -> Option<End> {
             |other: &&Entry| !entry.invocation.is_empty() && other.invocation == entry.invocation;
         entries.iter().filter(is_of)
     };
-    if same().any(|other| other.event == Event::Stopping && other.at <= entry.at) {
+    let timed_out = timed_out(&entry.invocation, entries);
+    if timed_out.is_none()
+        && same().any(|other| other.event == Event::Stopping && other.at <= entry.at)
+    {
         return None;
     }
     // The first one after it: a start limit that is hit later is another.
@@ -71,6 +74,8 @@ pub(crate) fn crash(entry: &Entry, entries: &[Entry]) -> Option<End> {
     };
     let cause = match result {
         Some("oom-kill") => Cause::Oom,
+        // By then it may have been killed, or have ended as it likes.
+        None | Some("timeout") if timed_out.is_some() => timed_out.unwrap_or(Cause::StartTimeout),
         Some("watchdog") => Cause::Watchdog,
         _ if !is_exit && same().any(|other| other.event == Event::WatchdogTimeout) => {
             Cause::Watchdog
@@ -82,6 +87,26 @@ pub(crate) fn crash(entry: &Entry, entries: &[Entry]) -> Option<End> {
     };
     let began = same().filter(|other| other.event == Event::Started).map(|other| other.at).max();
     Some(End { began, cause, ..End::of(entry, code, *status) })
+}
+
+/// What of its time that start used up, so that its manager ends it; nothing where it did not, or
+/// where its end was asked for before.
+pub(crate) fn timed_out(invocation: &str, entries: &[Entry]) -> Option<Cause> {
+    let same = || entries.iter().filter(|entry| entry.invocation == invocation);
+    let noted = same().find_map(|entry| match entry.event {
+        Event::StartTimeout => Some(Cause::StartTimeout),
+        Event::RuntimeLimit => Some(Cause::RuntimeLimit),
+        _ => None,
+    });
+    let has = |event: &Event| same().any(|entry| entry.event == *event);
+    // A start that is refused has the result of the start before.
+    let is_other = || has(&Event::Stopping) || has(&Event::StartLimit);
+    let is_result = || has(&Event::Failed("timeout".to_owned())) && !is_other();
+    noted.or_else(|| {
+        // What is no warning may be all that is left.
+        let cause = if has(&Event::Started) { Cause::RuntimeLimit } else { Cause::StartTimeout };
+        is_result().then_some(cause)
+    })
 }
 
 /// Is it an end that somebody asked for? 143 is what a shell makes of SIGTERM.

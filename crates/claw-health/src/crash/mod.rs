@@ -31,6 +31,8 @@ pub(crate) enum Cause {
     Hang,
     /// It did not come up in its time.
     StartTimeout,
+    /// It ran for as long as it may.
+    RuntimeLimit,
 }
 
 impl Cause {
@@ -44,7 +46,7 @@ impl Cause {
             Self::UnhandledRejection => "unhandled-rejection",
             Self::StartupFailed => "startup-failed",
             Self::StartLimit => "start-limit",
-            Self::Hang | Self::StartTimeout => "hang",
+            Self::Hang | Self::StartTimeout | Self::RuntimeLimit => "hang",
         }
     }
 
@@ -63,6 +65,7 @@ impl Cause {
             }
             Self::Hang => "it lives and does not answer",
             Self::StartTimeout => "it did not come up in its time",
+            Self::RuntimeLimit => "it ran for as long as it may (RuntimeMaxSec)",
         }
     }
 }

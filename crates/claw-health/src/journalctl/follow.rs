@@ -293,6 +293,15 @@ mod tests {
                 r#""MESSAGE":"a.service: Watchdog timeout (limit 1s)!""#.to_owned(),
                 Event::WatchdogTimeout,
             ),
+            (
+                r#""MESSAGE":"a.service: start-pre operation timed out. Terminating.""#.to_owned(),
+                Event::StartTimeout,
+            ),
+            (
+                r#""MESSAGE":"a.service: Service reached runtime time limit. Stopping.""#
+                    .to_owned(),
+                Event::RuntimeLimit,
+            ),
         ] {
             let line = format!("{head},{rest}}}");
             let (of, entry) = noted(&line).next().unwrap();

@@ -54,6 +54,10 @@ pub(crate) enum Event {
     },
     /// It did not feed its watchdog, and is killed for that.
     WatchdogTimeout,
+    /// It did not come up in its time, and is ended for that.
+    StartTimeout,
+    /// It ran for as long as it may, and is ended for that.
+    RuntimeLimit,
     /// It is over, and all is well.
     Succeeded,
     /// It failed, and with what result: `signal`, `watchdog` …
@@ -224,6 +228,10 @@ impl Line {
             Some(Event::StartLimit)
         } else if words.starts_with("Watchdog timeout") {
             Some(Event::WatchdogTimeout)
+        } else if words.starts_with("start") && words.contains(" operation timed out") {
+            Some(Event::StartTimeout)
+        } else if words.starts_with("Service reached runtime time limit") {
+            Some(Event::RuntimeLimit)
         } else {
             None
         }

@@ -194,11 +194,15 @@ fn crash(entry: &Entry, entries: &[Entry], is_settled: bool) -> Option<Seen> {
                     Event::Ended { .. } | Event::Stopping | Event::Succeeded | Event::StartLimit
                 )
             };
-            if same().any(tells_more) {
+            // Its manager ends what timed out as it ends what is to stop.
+            let timed_out = end::timed_out(&entry.invocation, entries);
+            let timed_out = timed_out.filter(|_| result == "timeout");
+            if timed_out.is_none() && same().any(tells_more) {
                 return None;
             }
             let helper = same().find_map(|other| match &other.event {
                 Event::HelperEnded { code, status } => Some((code, *status)),
+                Event::Ended { code, status } if timed_out.is_some() => Some((code, *status)),
                 _ => None,
             });
             if helper.is_none() && !is_settled {
@@ -210,7 +214,7 @@ fn crash(entry: &Entry, entries: &[Entry], is_settled: bool) -> Option<Seen> {
                 ("start-limit-hit", _) => Cause::StartLimit,
                 ("oom-kill", _) => Cause::Oom,
                 ("watchdog", _) => Cause::Watchdog,
-                ("timeout", _) => Cause::StartTimeout,
+                ("timeout", _) => timed_out.unwrap_or(Cause::StartTimeout),
                 (_, Some(end)) => end.cause,
                 _ => Cause::Exit,
             };
@@ -237,6 +241,8 @@ mod tests {
                 ["stopping"] => Event::Stopping,
                 ["oom"] => Event::OutOfMemory,
                 ["watchdog"] => Event::WatchdogTimeout,
+                ["late"] => Event::StartTimeout,
+                ["long"] => Event::RuntimeLimit,
                 ["limit"] => Event::StartLimit,
                 ["again", count] => Event::Restarting(count.parse().unwrap()),
                 ["failed", result] => Event::Failed(result.to_owned()),
@@ -289,6 +295,26 @@ mod tests {
             ("a:started a:ended:killed:15", ""),
             ("a:helper:exited:1 a:failed:exit-code", "exit 1 (?)"),
             ("a:failed:timeout", "late hang timeout (?)"),
+            // Of an end by the manager's own signal nothing is noted, and what is signalled of it looks
+            // like a stop.
+            ("a:late a:failed:timeout", "late hang timeout (?)"),
+            ("a:late a:stopping a:ended:killed:15 a:failed:timeout", "hang 15 (?)"),
+            ("a:late a:failed:timeout a:stopping a:ended:exited:0", "hang 0 (?)"),
+            ("a:late a:ended:killed:9 a:failed:timeout", "hang 9 (?)"),
+            ("a:late a:ended:exited:3 a:failed:timeout", "hang 3 (?)"),
+            ("a:ended:killed:9 a:failed:timeout", "hang 9 (?)"),
+            ("a:late a:helper:killed:9 a:failed:timeout", "hang 9 (?)"),
+            ("a:started a:long a:stopping a:ended:killed:15 a:failed:timeout", "hang 15 (0)"),
+            ("a:started a:long a:failed:timeout", "late hang timeout (0)"),
+            ("a:started a:stopping a:ended:killed:9 a:failed:timeout", ""),
+            (
+                "a:late a:failed:timeout a:again:1 b:limit b:failed:timeout",
+                "start-limit (1), late hang timeout (0)",
+            ),
+            (
+                "a:late a:ended:killed:9 a:failed:timeout a:again:1 a:limit a:failed:timeout",
+                "hang 9 (0), start-limit (1)",
+            ),
             ("a:failed:resources", "late exit resources (?)"),
             ("a:failed:start-limit-hit", "late start-limit start-limit-hit (?)"),
             // Two in a row; the second one hits the limit, with the result of the crash before it.
