@@ -8,13 +8,13 @@
 #   startAgentMonitor bot is_well >>bot.jsonl
 #   stopAgentMonitor bot
 #
-# The function is called in the background of this shell, and no longer than the shell lives. When it has failed
-# so many times in a row, and when it is well again, claw-health writes a record to the standard output that
-# startAgentMonitor was given; what the function itself writes goes to standard error. An agent that systemd is to
-# restart is better run with 'claw-health agent NAME --check COMMAND -- COMMAND'.
+# The function is called in the background of this shell, each time in a shell of its own, and no longer than this
+# one lives. When it has failed so many times in a row, and when it is well again, claw-health writes a record to the
+# standard output that startAgentMonitor was given; what the function itself writes goes to standard error. An agent
+# that systemd is to restart is better run with 'claw-health agent NAME --check COMMAND -- COMMAND'.
 #
 # Settings, read when a monitor is started:
-#   CLAW_AGENT_INTERVAL   seconds from one call to the next (30)
+#   CLAW_AGENT_INTERVAL   seconds from the start of one call to that of the next (30)
 #   CLAW_AGENT_TIMEOUT    seconds after which a call is killed, with all that it started, and has failed (10)
 #   CLAW_AGENT_FAILURES   failures in a row that are told (3)
 
@@ -35,8 +35,8 @@ startAgentMonitor() {
 	esac
 	for claw_agent_number in "${CLAW_AGENT_INTERVAL:-30}" "${CLAW_AGENT_TIMEOUT:-10}" "${CLAW_AGENT_FAILURES:-3}"; do
 		case $claw_agent_number in
-		'' | 0* | *[!0-9]*)
-			echo "startAgentMonitor: cannot monitor '$1': not a whole number above 0: $claw_agent_number" >&2
+		'' | 0* | *[!0-9]* | ???????*)
+			echo "startAgentMonitor: cannot monitor '$1': not a whole number above 0 and below a million: $claw_agent_number" >&2
 			return 2
 			;;
 		esac
@@ -151,6 +151,7 @@ claw_agent_loop() {
 	claw_agent_life "$$" || exit 1
 	claw_agent_shell_began=$claw_agent_began
 	while claw_agent_is_wanted; do
+		claw_agent_next=$(($(date +%s) + claw_agent_interval))
 		claw_agent_call "$2"
 		claw_agent_status=$?
 		claw_agent_called=
@@ -165,9 +166,11 @@ claw_agent_loop() {
 			[ "$claw_agent_status" -ne 124 ] || claw_agent_words="no end within $claw_agent_timeout s"
 			[ "$claw_agent_failures" -ne "$claw_agent_most" ] ||
 				claw-health agent "$1" --report fail \
-					--words "its check failed $claw_agent_failures times in a row, the last: $claw_agent_words"
+					--words "its check failed, in a row: $claw_agent_failures; the last: $claw_agent_words"
 		fi
-		claw_agent_rest=$claw_agent_interval
+		# A clock that is set meanwhile makes no rest longer than the interval.
+		claw_agent_rest=$((claw_agent_next - $(date +%s)))
+		[ "$claw_agent_rest" -le "$claw_agent_interval" ] || claw_agent_rest=$claw_agent_interval
 		while [ "$claw_agent_rest" -gt 0 ] && claw_agent_is_wanted; do
 			claw_agent_rest=$((claw_agent_rest - 1))
 			sleep 1

@@ -137,7 +137,7 @@ fn a_function_is_called(shell: &[&str]) {
     until("it fails", || records().len() == 1);
     assert_eq!(
         records()[0],
-        "agent:bot fail: its check failed 2 times in a row, the last: status 1"
+        "agent:bot fail: its check failed, in a row: 2; the last: status 1"
     );
     assert!(text("errors").contains("no answer"));
     set("well");
@@ -148,7 +148,7 @@ fn a_function_is_called(shell: &[&str]) {
     until("it hangs", || records().len() == 3);
     assert_eq!(
         records()[2],
-        "agent:bot fail: its check failed 2 times in a row, the last: no end within 1 s"
+        "agent:bot fail: its check failed, in a row: 2; the last: no end within 1 s"
     );
     fs::write(file("stop"), "").unwrap();
     until("it is stopped", || file("stopped").exists());
