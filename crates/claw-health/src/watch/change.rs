@@ -223,6 +223,12 @@ impl Memory {
         Some(known.change(condition, &heard.finding.message, now))
     }
 
+    /// Is that how its subject is told to be?
+    pub(super) fn stands(&self, finding: &Finding) -> bool {
+        let told = self.subjects.get(&finding.subject).and_then(|known| known.told.as_ref());
+        told.is_some_and(|told| told.condition == Condition::of(finding))
+    }
+
     /// Ends a look at these checks. What was known of one of them and was not heard of is not there
     /// any more; where that did not pass, it is told as over, once that is confirmed.
     pub(super) fn end_look(

@@ -29,7 +29,7 @@ pub(crate) use change::Confirm;
 use crate::args::{Args, Format};
 use crate::host::Host;
 use boot::Boot;
-use crashes::{Crashes, Told};
+use crashes::{Crashes, Hung, Told};
 use events::{Event, Events};
 use looking::{Looked, Looking, Order};
 use metrics::Metrics;
@@ -171,7 +171,8 @@ impl Monitor {
         self.notify.looked(&self.overview.status(took));
         if let Some(crashes) = &mut self.crashes {
             crashes.looked(&looked.planned, now);
-            self.report.take_hung().into_iter().for_each(|subject| crashes.hung(subject));
+            let begun = now.saturating_sub(took);
+            self.report.take_hung().into_iter().for_each(|hung| crashes.hung(hung, begun));
         }
         Ok(is_heard)
     }
@@ -268,8 +269,8 @@ impl Report {
         }
     }
 
-    /// What was just told to hang.
-    fn take_hung(&mut self) -> Vec<String> {
+    /// What the last look found to hang.
+    fn take_hung(&mut self) -> Vec<Hung> {
         match self {
             Self::Records(records) => std::mem::take(&mut records.hung),
             Self::Metrics(_) => Vec::new(),

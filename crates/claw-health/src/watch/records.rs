@@ -8,7 +8,7 @@ use claw_record::{Complaint, Format as Shape, Output, Record, Source, Status};
 use serde_json::Value;
 
 use super::change::{Change, Confirm, Heard, Memory};
-use super::crashes::{self, Told};
+use super::crashes::{self, Hung, Told};
 use super::looking::Looked;
 use super::overview::Overview;
 use super::state::Store;
@@ -30,8 +30,8 @@ pub(super) struct Records {
     memory: Memory,
     /// Did it hear a look? Before that it knows no more than the last monitor kept.
     has_looked: bool,
-    /// What the last look found to hang, where that is a change.
-    pub(super) hung: Vec<String>,
+    /// What the last look found to hang, and that stands.
+    pub(super) hung: Vec<Hung>,
     store: Store,
 }
 
@@ -87,8 +87,10 @@ impl Records {
             } else {
                 None
             };
-            if change.is_some() && is_hung(check, finding) {
-                self.hung.push(finding.subject.clone());
+            // Told as it is, it may be the next start that hangs.
+            if is_hung(check, finding) && self.memory.stands(finding) {
+                let looks = if change.is_some() { 1 } else { self.confirm.needed };
+                self.hung.push(Hung { subject: finding.subject.clone(), looks });
             }
             if self.every || change.is_some() {
                 self.write(finding, change)?;

@@ -22,6 +22,17 @@ fn confirm(text: &str) -> Confirm {
     text.parse().unwrap()
 }
 
+#[test]
+fn what_stands_is_what_was_told_last() {
+    let mut monitor = Monitor::new(Memory::default(), confirm("2"));
+    let stands = ["fail/hung", "fail/hung", "fail/dead", "fail/hung", "pass"].map(|words| {
+        let finding = finding(SUBJECT, words);
+        monitor.look(std::slice::from_ref(&finding));
+        monitor.memory.stands(&finding)
+    });
+    assert_eq!(stands, [false, true, false, true, false]);
+}
+
 /// A monitor of one check `x`, whose looks are ten seconds apart.
 struct Monitor {
     memory: Memory,

@@ -33,8 +33,16 @@ pub(super) const NAME: &str = "crashes";
 enum Poke {
     /// A look is made, at these things.
     Looked(Vec<Target>),
-    /// The gateway hangs, or the agent of that subject.
-    Hung(String),
+    /// Something hangs, by a look that began then.
+    Hung(Hung, Duration),
+}
+
+/// The gateway hangs, or an agent.
+#[derive(Debug)]
+pub(super) struct Hung {
+    pub(super) subject: String,
+    /// How many looks have to find that of one start until it is told.
+    pub(super) looks: usize,
 }
 
 /// What the watcher of crashes tells.
@@ -94,9 +102,9 @@ impl Crashes {
         self.poke(Poke::Looked(planned.to_vec()));
     }
 
-    /// It was told that this hangs.
-    pub(super) fn hung(&mut self, subject: String) {
-        self.poke(Poke::Hung(subject));
+    /// A look that began then found that this hangs.
+    pub(super) fn hung(&mut self, hung: Hung, begun: Duration) {
+        self.poke(Poke::Hung(hung, begun));
     }
 
     fn poke(&mut self, poke: Poke) {

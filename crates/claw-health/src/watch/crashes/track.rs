@@ -21,6 +21,9 @@ pub(super) struct Track {
     /// Is it about to be started anew?
     #[serde(default)]
     is_restarting: bool,
+    /// The start that was found to hang and is not told yet, and by how many looks.
+    #[serde(skip)]
+    suspect: (String, usize),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -132,6 +135,15 @@ impl Track {
             self.told.push_back(key);
         }
         is_new
+    }
+
+    /// Tells that a start hangs, once so many looks found that; false where it was told, or is not yet.
+    pub(super) fn tell_hang(&mut self, seen: &Seen, looks: usize) -> bool {
+        if self.suspect.0 != seen.invocation {
+            self.suspect = (seen.invocation.clone(), 0);
+        }
+        self.suspect.1 += 1;
+        self.suspect.1 >= looks && self.tell(seen)
     }
 
     /// How often it had been started anew when that was noted.
@@ -375,11 +387,35 @@ mod tests {
             result: None,
             restarts: None,
         };
-        assert!(track.tell(&hang) && !track.tell(&hang));
+        assert!(track.tell_hang(&hang, 1) && !track.tell_hang(&hang, 1));
         let rest =
             "a:ended:killed:6 a:failed:signal a:again:1 b:started b:ended:killed:6 b:failed:signal";
         entries(rest).into_iter().for_each(|entry| track.hear(entry, START));
         assert_eq!(track.take(START).iter().map(word).collect::<Vec<_>>(), ["signal 6 (1)"]);
+    }
+
+    #[test]
+    fn each_start_that_hangs_is_told_once_enough_looks_found_it() {
+        let mut track = Track::default();
+        let mut found = |invocation: &str, looks| {
+            let seen = Seen {
+                at: datetime!(2026-11-22 14:00 UTC),
+                invocation: invocation.to_owned(),
+                cause: Cause::Hang,
+                end: None,
+                result: None,
+                restarts: None,
+            };
+            track.tell_hang(&seen, looks)
+        };
+        let told = [("a", 1), ("a", 2), ("b", 2), ("a", 2), ("b", 2), ("b", 2), ("b", 2)];
+        let told = told.map(|(invocation, looks)| found(invocation, looks));
+        assert_eq!(told, [true, false, false, false, false, true, false]);
+        // The kills that end them are no crashes.
+        let rest =
+            "a:ended:killed:6 a:failed:signal a:again:1 b:started b:ended:killed:6 b:failed:signal";
+        entries(rest).into_iter().for_each(|entry| track.hear(entry, START));
+        assert_eq!(track.take(START), []);
     }
 
     /// The journal has no room for what is no warning, and the signal tells the rest.

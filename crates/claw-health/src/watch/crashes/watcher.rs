@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use super::changed::Snapshot;
 use super::living::{Death, Living};
 use super::track::{Seen, Track};
-use super::{Poke, Told};
+use super::{Hung, Poke, Told};
 use crate::agent;
 use crate::args::Args;
 use crate::checks::unit::{gateway_scope, named};
@@ -161,7 +161,7 @@ impl Watcher {
                             self.looked(&planned);
                             self.is_asked = true;
                         }
-                        Ok(Poke::Hung(subject)) => self.hung(&subject),
+                        Ok(Poke::Hung(hung, begun)) => self.hung(&hung, begun),
                         Err(TryRecvError::Empty) => break,
                         Err(TryRecvError::Disconnected) => return None,
                     }
@@ -430,8 +430,8 @@ impl Watcher {
     }
 
     /// The gateway or an agent hangs, which no manager notes.
-    fn hung(&mut self, subject: &str) {
-        let agent = subject.strip_prefix("agent:").map(|it| agent::named(&self.host, it));
+    fn hung(&mut self, hung: &Hung, begun: Duration) {
+        let agent = hung.subject.strip_prefix("agent:").map(|it| agent::named(&self.host, it));
         let unit = match agent {
             None => self.gateway(),
             Some(Ok((scope, name))) => (scope, agent::unit(name)),
@@ -439,7 +439,9 @@ impl Watcher {
         };
         let Ok(manager) = self.host.manager(unit.0) else { return };
         let Ok(now) = manager.unit(&unit.1) else { return };
-        if now.main_pid == 0 {
+        // That look was at the start before, if at any.
+        let is_later = now.active_since.is_some_and(|age| since_boot().saturating_sub(age) > begun);
+        if now.main_pid == 0 || is_later {
             return;
         }
         self.living.begin(&unit, &now.invocation_id, now.main_pid);
@@ -451,7 +453,7 @@ impl Watcher {
             result: None,
             restarts: Some(now.restarts),
         };
-        if self.memory.tracks.entry(name(&unit)).or_default().tell(&seen) {
+        if self.memory.tracks.entry(name(&unit)).or_default().tell_hang(&seen, hung.looks) {
             let finding = self.incident(&unit, seen).finding();
             self.found.push(finding);
         }
