@@ -68,6 +68,16 @@ pub(crate) fn runs(host: &Host, pid: u32, name: &str) -> Result<bool, String> {
     }
 }
 
+/// Does it live still? What cannot be read for want of means may.
+pub(crate) fn lives(host: &Host, pid: u64) -> bool {
+    let path = format!("/proc/{pid}/stat");
+    match host.read_bytes(&path) {
+        Err(_) => is_for_want(host, &path),
+        Ok(stat) => parse(&String::from_utf8_lossy(&stat))
+            .is_none_or(|(_, state)| !matches!(state, 'Z' | 'X')),
+    }
+}
+
 /// The kernel's name of the command that it runs.
 pub(crate) fn command(host: &Host, pid: u32) -> Option<String> {
     let name = host.read_bytes(format!("/proc/{pid}/comm")).ok()?;

@@ -33,13 +33,15 @@ pub(crate) enum Cause {
     StartTimeout,
     /// It ran for as long as it may.
     RuntimeLimit,
+    /// The manager that had it is gone, and it went as well.
+    ManagerGone,
 }
 
 impl Cause {
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Exit => "exit",
-            Self::Signal => "signal",
+            Self::Signal | Self::ManagerGone => "signal",
             Self::Oom | Self::HeapOom => "oom",
             Self::Watchdog => "watchdog",
             Self::UncaughtException => "uncaught-exception",
@@ -66,6 +68,7 @@ impl Cause {
             Self::Hang => "it lives and does not answer",
             Self::StartTimeout => "it did not come up in its time",
             Self::RuntimeLimit => "it ran for as long as it may (RuntimeMaxSec)",
+            Self::ManagerGone => "its manager ended, and it ended with that",
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use claw_box::Scope;
 use time::OffsetDateTime;
 
 use crate::journalctl::follow::Unit;
@@ -48,6 +49,7 @@ impl Living {
         let life = self.units.entry(unit.clone()).or_default();
         invocation.clone_into(&mut life.invocation);
         life.pid = Some(pid).filter(|pid| *pid > 0);
+        life.is_dead &= life.pid.is_none();
         self.note_pid(unit);
     }
 
@@ -93,6 +95,23 @@ impl Living {
         death
     }
 
+    /// The starts of the units of a manager whose main processes lived when it was heard last, and
+    /// that nobody stopped: each with its unit and that process.
+    pub(super) fn alive(&self, scope: Scope) -> Vec<(Unit, String, u64)> {
+        let is_it =
+            |life: &&Life| !life.is_dead && !life.is_stopping && !life.invocation.is_empty();
+        let of = self.units.iter().filter(|((of, _), _)| *of == scope);
+        let alive = of.filter(|(_, life)| is_it(life)).filter_map(|(unit, life)| {
+            Some((unit.clone(), life.invocation.clone(), self.pid(&life.invocation)?))
+        });
+        alive.collect()
+    }
+
+    /// That start of a unit is over, though nobody signalled that.
+    pub(super) fn lost(&mut self, unit: &Unit) {
+        self.units.entry(unit.clone()).or_default().is_dead = true;
+    }
+
     /// The main process of that start.
     pub(super) fn pid(&self, invocation: &str) -> Option<u64> {
         self.pids.iter().rev().find(|(of, _)| of == invocation).map(|(_, pid)| *pid)
@@ -129,8 +148,6 @@ impl Death {
 
 #[cfg(test)]
 mod tests {
-    use claw_box::Scope;
-
     use super::*;
 
     fn unit() -> Unit {
@@ -195,6 +212,20 @@ mod tests {
         let told = ends.map(|change| living.hear(&unit(), &change, Duration::from_secs(1)));
         let told = told.map(|death| death.map(|death| death.invocation));
         assert_eq!(told, [None, Some("b".to_owned())]);
+    }
+
+    #[test]
+    fn what_lives_may_be_lost_with_its_manager() {
+        let alive = |changes: &[Change]| deaths(changes).0.alive(Scope::User);
+        assert_eq!(alive(&[]), [(unit(), "a".to_owned(), 1)]);
+        assert_eq!(alive(&[process(1, Some((2, 9)))]), []);
+        assert_eq!(alive(&[state("deactivating", "a")]), []);
+        let (mut living, _) = deaths(&[]);
+        assert_eq!(living.alive(Scope::System), []);
+        living.lost(&unit());
+        assert_eq!(living.alive(Scope::User), []);
+        living.begin(&unit(), "b", 2);
+        assert_eq!(living.alive(Scope::User), [(unit(), "b".to_owned(), 2)]);
     }
 
     #[test]

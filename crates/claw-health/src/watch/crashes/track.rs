@@ -122,6 +122,12 @@ impl Track {
         self.of(invocation).find(is_it).map(|entry| entry.at)
     }
 
+    /// Did its manager note anything of the end of that start?
+    pub(super) fn is_over(&self, invocation: &str) -> bool {
+        let is_end = |event: &Event| matches!(event, Event::Stopping | Event::Failed(_));
+        self.knows(invocation) || self.of(invocation).any(|entry| is_end(&entry.event))
+    }
+
     fn of(&self, invocation: &str) -> impl Iterator<Item = &Entry> {
         let entries = self.heard.iter().map(|heard| &heard.entry);
         entries.filter(move |entry| entry.invocation == invocation)
@@ -436,6 +442,33 @@ mod tests {
             let told: Vec<_> = track.take(START + PATIENCE).iter().map(word).collect();
             assert_eq!(told.join(", "), expected);
         }
+    }
+
+    #[test]
+    fn a_start_is_over_once_anything_of_its_end_is_noted_or_told() {
+        for (noted, expected) in [
+            ("a:started b:ended:exited:1", false),
+            ("a:started a:stopping", true),
+            ("a:ended:killed:9", true),
+            ("a:failed:signal", true),
+        ] {
+            let mut track = Track::default();
+            entries(noted).into_iter().for_each(|entry| track.hear(entry, START));
+            assert_eq!(track.is_over("a"), expected, "{noted}");
+        }
+        let mut track = Track::default();
+        let lost = Seen {
+            at: datetime!(2026-11-22 14:00 UTC),
+            invocation: "a".to_owned(),
+            cause: Cause::ManagerGone,
+            end: None,
+            result: None,
+            restarts: None,
+        };
+        assert!(!track.is_over("a") && track.tell(&lost) && track.is_over("a"));
+        // Whatever of it comes to light later is the same.
+        entries("a:ended:killed:9").into_iter().for_each(|entry| track.hear(entry, START));
+        assert_eq!(track.take(START + PATIENCE), []);
     }
 
     #[test]

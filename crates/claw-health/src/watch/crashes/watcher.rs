@@ -27,6 +27,7 @@ use crate::finding::Finding;
 use crate::host::Host;
 use crate::journalctl::follow::{self, Place, Unit};
 use crate::plan::plan;
+use crate::processes::lives;
 use crate::systemd::listener::Listener;
 use crate::target::Target;
 use crate::watch::moment::{Moment, since_boot};
@@ -77,6 +78,7 @@ pub(super) struct Watcher {
     next_call: Duration,
     living: Living,
     deaths: Vec<Death>,
+    orphans: Vec<Orphan>,
     /// When the journal is to be read.
     readings: BTreeSet<Duration>,
     /// What hindered the last reading.
@@ -84,6 +86,15 @@ pub(super) struct Watcher {
     last_crash: Option<Duration>,
     /// Crashes that were found out, to be told.
     found: Vec<Finding>,
+}
+
+/// A start of a unit whose manager went away while it lived.
+struct Orphan {
+    unit: Unit,
+    invocation: String,
+    pid: u64,
+    /// Since when it is gone as well, since boot and by the clock.
+    gone: Option<(Duration, OffsetDateTime)>,
 }
 
 impl Watcher {
@@ -118,6 +129,7 @@ impl Watcher {
             next_call: Duration::ZERO,
             living: Living::default(),
             deaths: Vec::new(),
+            orphans: Vec::new(),
             readings: BTreeSet::new(),
             trouble: None,
             last_crash: None,
@@ -142,6 +154,7 @@ impl Watcher {
         loop {
             self.call();
             self.read_on();
+            self.see_orphans();
             self.find_out();
             if self.is_changed || self.is_asked || self.has_moved || !self.found.is_empty() {
                 let is_changed = std::mem::take(&mut self.is_changed) || !self.found.is_empty();
@@ -286,7 +299,61 @@ impl Watcher {
                 if self.listeners[scope as usize].is_some() {
                     self.has_moved = true;
                     self.readings.insert(now);
+                    self.adopt(scope);
                 }
+            }
+        }
+    }
+
+    /// A manager is there again, be it the same one or another.
+    fn adopt(&mut self, scope: Scope) {
+        self.host = self.host.anew();
+        let units: Vec<_> = self.units.iter().filter(|(of, _)| *of == scope).cloned().collect();
+        let Ok(manager) = self.host.manager(scope) else { return };
+        for unit in units {
+            let Ok(now) = manager.unit(&unit.1) else { continue };
+            for orphan in self.orphans.iter_mut().filter(|orphan| orphan.unit == unit) {
+                if orphan.invocation != now.invocation_id {
+                    let is_gone = (since_boot(), OffsetDateTime::now_utc());
+                    orphan.gone.get_or_insert(is_gone);
+                }
+            }
+            // It was only away, and signals the end of what it has.
+            self.orphans.retain(|orphan| orphan.unit != unit || orphan.gone.is_some());
+            self.living.begin(&unit, &now.invocation_id, now.main_pid);
+        }
+    }
+
+    /// Tells of what ended while its manager was away, which no manager notes.
+    fn see_orphans(&mut self) {
+        let now = since_boot();
+        let longest = Duration::from_millis(READ_AFTER_MS[READ_AFTER_MS.len() - 1]);
+        for mut orphan in std::mem::take(&mut self.orphans) {
+            if orphan.gone.is_none() && !lives(&self.host, orphan.pid) {
+                orphan.gone = Some((now, OffsetDateTime::now_utc()));
+                self.living.lost(&orphan.unit);
+            }
+            // The manager may have noted the end before its own.
+            let due = orphan.gone.filter(|(since, _)| since.saturating_add(longest) <= now);
+            let Some((_, at)) = due else {
+                self.readings.extend(orphan.gone.map(|(since, _)| since + longest));
+                self.orphans.push(orphan);
+                continue;
+            };
+            let Orphan { unit, invocation, .. } = orphan;
+            let seen = Seen {
+                at,
+                invocation,
+                cause: Cause::ManagerGone,
+                end: None,
+                result: None,
+                restarts: None,
+            };
+            let track = self.memory.tracks.entry(name(&unit)).or_default();
+            if !track.is_over(&seen.invocation) && track.tell(&seen) {
+                self.last_crash = Some(now);
+                let finding = self.incident(&unit, seen).finding();
+                self.found.push(finding);
             }
         }
     }
@@ -315,6 +382,16 @@ impl Watcher {
                     }
                 }
                 Err(_) => {
+                    let alive = self.living.alive(scope).into_iter();
+                    let alive = alive.filter(|(unit, ..)| self.units.contains(unit));
+                    self.orphans.extend(alive.map(|(unit, invocation, pid)| Orphan {
+                        unit,
+                        invocation,
+                        pid,
+                        gone: None,
+                    }));
+                    let times = READ_AFTER_MS.map(|after| now + Duration::from_millis(after));
+                    self.readings.extend(times);
                     self.listeners[scope as usize] = None;
                     self.has_moved = true;
                     self.next_call = now;
