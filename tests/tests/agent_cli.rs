@@ -78,7 +78,7 @@ startAgentMonitor: cannot monitor 'bot': it is monitored already
 startAgentMonitor: cannot monitor 'a b': a name has letters, digits, '-', '_' and '.'
 startAgentMonitor: cannot monitor 'other': there is no function 'no_such_function'
 stopAgentMonitor: cannot stop 'other': it is not monitored by this shell
-startAgentMonitor: cannot monitor 'other': not a whole number above 0: 0.5
+startAgentMonitor: cannot monitor 'other': not a whole number above 0 and below a million: 0.5
 ";
 
 /// The processes whose command line holds these words, by /proc.
@@ -93,6 +93,16 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     while !is_so() {
         assert!(Instant::now() < end, "{what}");
         sleep(Duration::from_millis(50));
+    }
+}
+
+/// A shell that does not outlive the test that started it, however that ends.
+struct Shell(std::process::Child);
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -123,22 +133,20 @@ fn a_function_is_called(shell: &[&str]) {
     let path = format!("{}:{}", tools.parent().unwrap().display(), std::env::var("PATH").unwrap());
     set("well");
     fs::write(file("script"), SCRIPT).unwrap();
-    let mut child = Command::new(shell[0])
+    let child = Command::new(shell[0])
         .args(&shell[1..])
         .arg(file("script"))
         .args([project, folder.path()])
         .env("PATH", path)
         .spawn()
         .unwrap();
+    let child = Shell(child);
     // It is really called, and what is well is not told.
     until("it is called", || text("calls").lines().count() >= 3);
     assert_eq!((text("refused").as_str(), records().len()), (REFUSED, 0), "{shell:?}");
     set("sick");
     until("it fails", || records().len() == 1);
-    assert_eq!(
-        records()[0],
-        "agent:bot fail: its check failed, in a row: 2; the last: status 1"
-    );
+    assert_eq!(records()[0], "agent:bot fail: its check failed, in a row: 2; the last: status 1");
     assert!(text("errors").contains("no answer"));
     set("well");
     until("it is well", || records().len() == 2);
@@ -155,8 +163,7 @@ fn a_function_is_called(shell: &[&str]) {
     // The shell is killed while a call hangs: nothing of it is left behind.
     fs::remove_file(file("hanging")).unwrap();
     until("it hangs again", || file("hanging").exists());
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     let script = file("script").display().to_string();
     until("no orphan", || processes(&script) == 0);
     let calls = text("calls").lines().count();
