@@ -443,7 +443,10 @@ fn a_signal_that_ends_it_ends_what_it_started() {
         [(Signal::SIGTERM, 4241), (Signal::SIGINT, 4242), (Signal::SIGHUP, 4243)]
     {
         let sleep = format!("sleep {seconds}.{}", std::process::id());
-        let mut child = Command::new(assert_cmd::cargo::cargo_bin("claw-health"))
+        // What started the tests in the background may ignore SIGINT, and what they start would too.
+        let mut child = Command::new("env")
+            .arg("--default-signal=TERM,INT,HUP")
+            .arg(assert_cmd::cargo::cargo_bin("claw-health"))
             .args(["--timeout", "60", &format!("exec:{sleep}"), &format!("exec:{sleep} & wait")])
             .spawn()
             .unwrap();
