@@ -329,3 +329,26 @@ fn m7_crashes_hangs_stops_and_reboots_of_agents_on_trixie() {
 fn m7_crashes_hangs_stops_and_reboots_of_agents_on_bookworm() {
     crashes_hangs_and_reboots("bookworm");
 }
+
+/// A manager that does not say which agents there are has not said that they are well.
+const UNASKED: &str = "cd /; runuser -u dev -- env XDG_RUNTIME_DIR=/run/user/1000 \
+    /opt/bind/claw-health agent bad --check 'exit 2' -- sleep 1000 >/dev/null || [ $? = 1 ]; \
+    systemd-run -q -u watch -p StandardOutput=append:/run/told -p Environment=CLAW_AGENT_GRACE=1 \
+    /opt/bind/claw-health --user dev --only agent --watch 1s --confirm 1 --timeout 2 --format json; \
+    for try in $(seq 60); do grep -q '\"state\":\"hung\"' /run/told && break; sleep 0.5; done; \
+    manager=$(systemctl show -P MainPID user@1000); kill -STOP $manager; \
+    for try in $(seq 60); do grep -q unknown /run/told && break; sleep 0.5; done; sleep 5; \
+    kill -CONT $manager; cat /run/told";
+
+#[test]
+fn m7_an_agent_that_nobody_can_be_asked_about_is_unknown() {
+    for suite in ["trixie", "bookworm"] {
+        let Some(host) = boot(suite, "agent-unasked") else { return };
+        let told = host.run("root", &["bash", "-euc", UNASKED]);
+        let records = told.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of_it = records.filter(|record| record["subject"] == "agent:bad");
+        let statuses: Vec<_> = of_it.map(|record| record["status"].clone()).collect();
+        assert_eq!(statuses.last(), Some(&"unknown".into()), "{told}");
+        assert!(statuses.contains(&"fail".into()) && !statuses.contains(&"pass".into()), "{told}");
+    }
+}

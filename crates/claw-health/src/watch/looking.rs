@@ -131,12 +131,16 @@ fn look(args: &Args, looker: &Looker, order: Order) -> Result<Looked, Complaint>
     })
 }
 
-/// The target of a subject that its check names only as long as it is in trouble, or as long as those
-/// who list such things can be asked. Everything else is named by its check as long as it is there.
+/// May a check leave out what is in trouble, and was named by it before? A unit is named only as long
+/// as it is in trouble, an agent as long as its manager can be asked which there are.
+pub(super) fn may_leave_out(check: &Check) -> bool {
+    matches!(check.find, Find::Once) || check.name == "agent"
+}
+
+/// The target of such a subject. Everything else is named by its check as long as it is there.
 fn by_itself(subject: &str) -> Option<Target> {
     let target = target::parse(subject).ok()?;
-    let may_be_left_out = matches!(target.check.find, Find::Once) || target.check.name == "agent";
-    (!target.operand.is_empty() && may_be_left_out).then_some(target)
+    (!target.operand.is_empty() && may_leave_out(target.check)).then_some(target)
 }
 
 /// A unit that nobody knows any more is in no trouble.

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::change::{Change, Confirm, Heard, Memory};
 use super::crashes::{self, Hung, Told};
-use super::looking::Looked;
+use super::looking::{Looked, may_leave_out};
 use super::overview::Overview;
 use super::state::Store;
 use crate::args::{Args, Format};
-use crate::checks::{self, Find};
+use crate::checks;
 use crate::finding::Finding;
 use crate::host::Host;
 
@@ -162,7 +162,7 @@ impl Records {
     pub(super) fn in_trouble(&self) -> Vec<String> {
         /// More than that is no longer news, and every one costs time.
         const MOST: usize = 100;
-        let checks = checks::ALL.iter().filter(|check| matches!(check.find, Find::Once));
+        let checks = checks::ALL.iter().filter(|check| may_leave_out(check));
         let subjects = checks.flat_map(|check| self.memory.in_trouble(check.name));
         subjects.take(MOST).map(str::to_owned).collect()
     }

@@ -1,6 +1,7 @@
 //! The thread that waits for signals, and reads the journal on.
 
 mod inquiry;
+mod orphans;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Read};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use self::orphans::Orphan;
 use super::changed::Snapshot;
 use super::living::{Death, Living};
 use super::track::{Seen, Track};
@@ -27,7 +29,6 @@ use crate::finding::Finding;
 use crate::host::Host;
 use crate::journalctl::follow::{self, Place, Unit};
 use crate::plan::plan;
-use crate::processes::lives;
 use crate::systemd::listener::Listener;
 use crate::target::Target;
 use crate::watch::moment::{Moment, since_boot};
@@ -35,6 +36,8 @@ use crate::watch::moment::{Moment, since_boot};
 /// After a signal the journal is read at once, and then until it has what was signalled. On a box that
 /// is very busy that takes more than a second, and only the journal knows that memory ran out.
 const READ_AFTER_MS: [u64; 7] = [0, 4, 20, 80, 300, 1000, 3000];
+/// What the journal does not have then it never will.
+const LAST_READING: Duration = Duration::from_millis(READ_AFTER_MS[READ_AFTER_MS.len() - 1]);
 /// How often a manager that is away is called.
 const CALL_EVERY: Duration = Duration::from_secs(1);
 /// How long one reading of the journal may take.
@@ -86,15 +89,6 @@ pub(super) struct Watcher {
     last_crash: Option<Duration>,
     /// Crashes that were found out, to be told.
     found: Vec<Finding>,
-}
-
-/// A start of a unit whose manager went away while it lived.
-struct Orphan {
-    unit: Unit,
-    invocation: String,
-    pid: u64,
-    /// Since when it is gone as well, since boot and by the clock.
-    gone: Option<(Duration, OffsetDateTime)>,
 }
 
 impl Watcher {
@@ -305,59 +299,6 @@ impl Watcher {
         }
     }
 
-    /// A manager is there again, be it the same one or another.
-    fn adopt(&mut self, scope: Scope) {
-        self.host = self.host.anew();
-        let units: Vec<_> = self.units.iter().filter(|(of, _)| *of == scope).cloned().collect();
-        let Ok(manager) = self.host.manager(scope) else { return };
-        for unit in units {
-            let Ok(now) = manager.unit(&unit.1) else { continue };
-            for orphan in self.orphans.iter_mut().filter(|orphan| orphan.unit == unit) {
-                if orphan.invocation != now.invocation_id {
-                    let is_gone = (since_boot(), OffsetDateTime::now_utc());
-                    orphan.gone.get_or_insert(is_gone);
-                }
-            }
-            // It was only away, and signals the end of what it has.
-            self.orphans.retain(|orphan| orphan.unit != unit || orphan.gone.is_some());
-            self.living.begin(&unit, &now.invocation_id, now.main_pid);
-        }
-    }
-
-    /// Tells of what ended while its manager was away, which no manager notes.
-    fn see_orphans(&mut self) {
-        let now = since_boot();
-        let longest = Duration::from_millis(READ_AFTER_MS[READ_AFTER_MS.len() - 1]);
-        for mut orphan in std::mem::take(&mut self.orphans) {
-            if orphan.gone.is_none() && !lives(&self.host, orphan.pid) {
-                orphan.gone = Some((now, OffsetDateTime::now_utc()));
-                self.living.lost(&orphan.unit);
-            }
-            // The manager may have noted the end before its own.
-            let due = orphan.gone.filter(|(since, _)| since.saturating_add(longest) <= now);
-            let Some((_, at)) = due else {
-                self.readings.extend(orphan.gone.map(|(since, _)| since + longest));
-                self.orphans.push(orphan);
-                continue;
-            };
-            let Orphan { unit, invocation, .. } = orphan;
-            let seen = Seen {
-                at,
-                invocation,
-                cause: Cause::ManagerGone,
-                end: None,
-                result: None,
-                restarts: None,
-            };
-            let track = self.memory.tracks.entry(name(&unit)).or_default();
-            if !track.is_over(&seen.invocation) && track.tell(&seen) {
-                self.last_crash = Some(now);
-                let finding = self.incident(&unit, seen).finding();
-                self.found.push(finding);
-            }
-        }
-    }
-
     /// Hears what the managers signalled.
     fn listen(&mut self) {
         let now = since_boot();
@@ -374,27 +315,17 @@ impl Watcher {
                         self.has_moved |= change.active_state.is_some();
                         let death = self.living.hear(&units[number], &change, now);
                         if death.is_some() || change.active_state.as_deref() == Some("failed") {
-                            let times =
-                                READ_AFTER_MS.map(|after| now + Duration::from_millis(after));
-                            self.readings.extend(times);
+                            self.readings.extend(after_a_signal(now));
                         }
                         self.deaths.extend(death);
                     }
                 }
                 Err(_) => {
-                    let alive = self.living.alive(scope).into_iter();
-                    let alive = alive.filter(|(unit, ..)| self.units.contains(unit));
-                    self.orphans.extend(alive.map(|(unit, invocation, pid)| Orphan {
-                        unit,
-                        invocation,
-                        pid,
-                        gone: None,
-                    }));
-                    let times = READ_AFTER_MS.map(|after| now + Duration::from_millis(after));
-                    self.readings.extend(times);
                     self.listeners[scope as usize] = None;
                     self.has_moved = true;
                     self.next_call = now;
+                    self.readings.extend(after_a_signal(now));
+                    self.orphan(scope);
                 }
             }
         }
@@ -475,14 +406,13 @@ impl Watcher {
     /// Deaths that the journal knows are no longer waited for; those that it never hears of are told
     /// by what was signalled.
     fn settle(&mut self, now: Duration) {
-        let longest = Duration::from_millis(READ_AFTER_MS[READ_AFTER_MS.len() - 1]);
         for death in std::mem::take(&mut self.deaths) {
             let track = self.memory.tracks.entry(name(&death.unit)).or_default();
             if track.knows(&death.invocation) {
                 continue;
             }
             let failed = track.failed(&death.invocation);
-            if failed.is_none() && now < death.since + longest {
+            if failed.is_none() && now < death.since + LAST_READING {
                 self.deaths.push(death);
                 continue;
             }
@@ -561,6 +491,10 @@ impl Watcher {
 /// A unit as it stands in a subject.
 fn name((scope, name): &Unit) -> String {
     format!("{scope}/{name}")
+}
+
+fn after_a_signal(now: Duration) -> [Duration; READ_AFTER_MS.len()] {
+    READ_AFTER_MS.map(|after| now + Duration::from_millis(after))
 }
 
 fn micros(time: OffsetDateTime) -> i64 {
