@@ -335,9 +335,9 @@ const UNASKED: &str = "cd /; runuser -u dev -- env XDG_RUNTIME_DIR=/run/user/100
     /opt/bind/claw-health agent bad --check 'exit 2' -- sleep 1000 >/dev/null || [ $? = 1 ]; \
     systemd-run -q -u watch -p StandardOutput=append:/run/told -p Environment=CLAW_AGENT_GRACE=1 \
     /opt/bind/claw-health --user dev --only agent --watch 1s --confirm 1 --timeout 2 --format json; \
-    for try in $(seq 60); do grep -q '\"state\":\"hung\"' /run/told && break; sleep 0.5; done; \
+    for try in $(seq 60); do grep -qs '\"state\":\"hung\"' /run/told && break; sleep 0.5; done; \
     manager=$(systemctl show -P MainPID user@1000); kill -STOP $manager; \
-    for try in $(seq 60); do grep -q unknown /run/told && break; sleep 0.5; done; sleep 5; \
+    for try in $(seq 60); do grep -qs unknown /run/told && break; sleep 0.5; done; sleep 5; \
     kill -CONT $manager; cat /run/told";
 
 #[test]
