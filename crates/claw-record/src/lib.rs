@@ -14,5 +14,5 @@ pub use exit::{Complaint, Outcome, complain, report};
 pub use human::{Style, shown};
 pub use read::{Line, Lines, pass_on};
 pub use record::{LINE_LIMIT, Record, Severity, Source, Status};
-pub use settings::{parse, seconds};
+pub use settings::{parse, seconds, span};
 pub use write::{Format, Output};
