@@ -7,12 +7,14 @@ pub mod child;
 mod errand;
 pub mod getent;
 pub mod groups;
+mod lock;
 mod owner;
 mod scope;
 pub mod session;
 mod units;
 
 pub use errand::Errand;
+pub use lock::lock;
 pub use owner::{Owner, Users, state_folder, whose};
 pub use scope::Scope;
 pub use units::{UnitFolder, unit_folders};

@@ -5,12 +5,11 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use claw_box::lock;
 use claw_record::Complaint;
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +65,10 @@ impl Store {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
             no_objection(&self.folder)?;
             let file = self.file();
-            let lock = lock(&file.with_extension("lock"), patience)?;
+            let mut open = OpenOptions::new();
+            open.create(true).truncate(false).write(true).mode(0o600);
+            let lock = lock(open.open(file.with_extension("lock"))?, patience)?
+                .ok_or_else(|| io::Error::other("another claw-heal holds it"))?;
             let units = read(&file)?;
             let (written, folder) = (units.clone(), File::open(&self.folder)?);
             Ok(Charts { units, file, folder, written, _lock: lock })
@@ -141,23 +143,6 @@ fn no_objection(folder: &Path) -> io::Result<()> {
         (meta.uid() != 0 || is_open).then(|| format!("others than root can write '{shown}'"))
     });
     objection.map_or(Ok(()), |why| Err(io::Error::other(why)))
-}
-
-fn lock(file: &Path, patience: Duration) -> io::Result<Flock<File>> {
-    let deadline = Instant::now() + patience;
-    let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(file);
-    let mut file = open?;
-    loop {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((back, Errno::EAGAIN)) if Instant::now() < deadline => file = back,
-            Err((_, Errno::EAGAIN)) => {
-                return Err(io::Error::other("another claw-heal holds it"));
-            }
-            Err((_, error)) => return Err(error.into()),
-        }
-        sleep(Duration::from_millis(20));
-    }
 }
 
 #[cfg(test)]

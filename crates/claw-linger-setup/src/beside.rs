@@ -3,11 +3,10 @@
 use std::fs::{File, remove_file};
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use claw_box::lock;
+use nix::fcntl::Flock;
 use tempfile::NamedTempFile;
 
 /// A file that is being written. Its name is always the same, so that what a power cut leaves is the
@@ -22,7 +21,9 @@ impl Beside {
     /// A new file in that folder, for its owner alone.
     pub(crate) fn new(folder: &Path) -> io::Result<Self> {
         const NAME: &str = ".claw-linger-setup.tmp";
-        let lock = lock(folder)?;
+        const PATIENCE: Duration = Duration::from_secs(2);
+        let lock = lock(File::open(folder)?, PATIENCE)?
+            .ok_or_else(|| io::Error::other("another program is writing beside it"))?;
         match remove_file(folder.join(NAME)) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -39,23 +40,6 @@ impl Beside {
         // be soon.
         let _ = self.lock.sync_all();
         Ok(())
-    }
-}
-
-/// Waits for whoever writes there, though not for long.
-fn lock(folder: &Path) -> io::Result<Flock<File>> {
-    let deadline = Instant::now() + Duration::from_secs(2);
-    let mut folder = File::open(folder)?;
-    loop {
-        match Flock::lock(folder, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => return Ok(lock),
-            Err((back, Errno::EAGAIN)) if Instant::now() < deadline => folder = back,
-            Err((_, Errno::EAGAIN)) => {
-                return Err(io::Error::other("another program is writing beside it"));
-            }
-            Err((_, error)) => return Err(error.into()),
-        }
-        sleep(Duration::from_millis(20));
     }
 }
 
