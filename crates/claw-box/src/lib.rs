@@ -1,4 +1,5 @@
-//! Who lives on this box, and how a program of it is run with bounds.
+//! Who lives on this box, how what is theirs is opened, and how a program of it is run with bounds and
+//! with whose rights.
 //!
 //! The tools are linked statically: nothing here asks the name services of the C library.
 
