@@ -2,6 +2,7 @@
 
 #![allow(clippy::panic, reason = "a test that finds something wrong panics")]
 
+pub mod bad_telegram;
 pub mod crashes;
 pub mod deploy;
 pub mod fake_gateway;

@@ -104,7 +104,8 @@ fn input(lines: &str) -> io::Result<Stdio> {
     Ok(Stdio::from(reader))
 }
 
-fn run_with(input: Stdio, command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
+/// As [`run`], with that as its input.
+pub fn run_with(input: Stdio, command: &mut Command, deadline: Instant) -> Result<Ended, NotEnded> {
     command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = groups::start(command).map_err(NotEnded::NotStarted)?;
     let ended = attend(child, deadline, |child| groups::end(child))?;

@@ -1,0 +1,457 @@
+//! What one route has to tell: its incidents, and the messages that wait for a receipt.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use claw_record::{Record, Source, Status};
+use serde_json::value::RawValue;
+
+use crate::channels::{self, Takes};
+use crate::clock::Milliseconds;
+use crate::compose;
+use crate::flood::Flood;
+use crate::incident::{Fact, Incident, News, Next, Rules};
+use crate::message::{Body, Key, Message};
+use crate::route::Route;
+use crate::silence::Silences;
+use crate::spool::journal::Journal;
+use crate::spool::read::Cursor;
+use crate::spool::{Id, Ids};
+use crate::text;
+
+/// Everything that is known for one route.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) number: u32,
+    pub(crate) route: Route,
+    pub(crate) takes: Takes,
+    pub(crate) incidents: BTreeMap<Key, Incident>,
+    /// Subjects of which it was told that they fail, where each record is told by itself.
+    failing: BTreeSet<Key>,
+    pub(crate) flood: Option<Flood>,
+    pub(crate) outbox: BTreeMap<u64, Message>,
+    /// What nobody will ever take.
+    pub(crate) dead: BTreeMap<u64, Message>,
+    pub(crate) cursors: BTreeMap<u32, Cursor>,
+    changed: BTreeSet<Item>,
+}
+
+/// Something that is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Item {
+    Incident(Key),
+    Failing(Key),
+    Flood,
+    Message(u64),
+    Dead(u64),
+    Cursor(u32),
+}
+
+/// So many subjects are followed one by one.
+pub(crate) const MOST_INCIDENTS: usize = 1000;
+/// So many records wait for their receipts at once, where each is told by itself.
+const MOST_RECORDS: usize = 64;
+
+impl Desk {
+    /// A desk where nothing is known.
+    pub(crate) fn new(number: u32, route: Route) -> Self {
+        let first = route.targets.first().map_or("", String::as_str);
+        let takes = channels::of(first).map_or(Takes::Incidents, |(channel, _)| channel.takes);
+        Self {
+            number,
+            route,
+            takes,
+            incidents: BTreeMap::new(),
+            failing: BTreeSet::new(),
+            flood: None,
+            outbox: BTreeMap::new(),
+            dead: BTreeMap::new(),
+            cursors: BTreeMap::new(),
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// Gives it its route.
+    pub(crate) fn set_route(&mut self, route: Route) {
+        self.takes = Self::new(self.number, route.clone()).takes;
+        self.route = route;
+    }
+
+    /// Can it hear more?
+    pub(crate) fn has_room(&self) -> bool {
+        self.takes == Takes::Incidents || self.outbox.len() < MOST_RECORDS
+    }
+
+    /// Hears a record: that of the spool at `offset`, or one that is nowhere else.
+    pub(crate) fn hear(
+        &mut self,
+        id: Id,
+        record: &Record,
+        at: Option<u64>,
+        numbers: &mut u64,
+        (now, rules): (Milliseconds, &Rules),
+    ) {
+        const LONGEST_NAME: usize = 300;
+        let cut = |name: &str| text::cut(name, LONGEST_NAME);
+        let key = (cut(&record.host), cut(&record.subject));
+        let is_loud = self.route.hears(record.severity);
+        let passes = record.status == Status::Pass;
+        if self.takes == Takes::Records {
+            let ends = passes && self.failing.remove(&key);
+            let begins = is_loud && !passes && self.failing.len() < MOST_INCIDENTS;
+            if ends || (begins && self.failing.insert(key.clone())) {
+                self.changed.insert(Item::Failing(key));
+            }
+            if is_loud || ends {
+                self.queue_record(id, record, at, numbers, now);
+            }
+            return;
+        }
+        let fact = Fact::of(id, record);
+        let has_room = self.incidents.len() < MOST_INCIDENTS;
+        match self.incidents.get_mut(&key) {
+            Some(incident) if is_loud || !incident.is_over => incident.hear(fact, now, rules),
+            None if is_loud && has_room => {
+                let (host, subject) = key.clone();
+                self.incidents.insert(key.clone(), Incident::open(host, subject, fact, now));
+            }
+            None if is_loud => {
+                match &mut self.flood {
+                    Some(flood) => flood.add(key.1, fact),
+                    None => self.flood = Some(Flood::begin(key.1, fact, now)),
+                }
+                self.changed.insert(Item::Flood);
+                return;
+            }
+            _ => return,
+        }
+        self.changed.insert(Item::Incident(key));
+    }
+
+    fn queue_record(
+        &mut self,
+        id: Id,
+        record: &Record,
+        at: Option<u64>,
+        numbers: &mut u64,
+        now: Milliseconds,
+    ) {
+        let mut ids = Ids::default();
+        ids.add(id, 1);
+        let body = match at {
+            Some(offset) => Body::Stored { id, offset },
+            None => compose::record(record, &ids),
+        };
+        *numbers += 1;
+        self.post(Message {
+            number: *numbers,
+            severity: record.severity,
+            body,
+            ids,
+            count: 1,
+            answers: None,
+            since: now,
+            begun: None,
+            receipt: None,
+            refused: Vec::new(),
+            is_shouted: false,
+        });
+    }
+
+    /// Puts a message where it waits for its receipt.
+    pub(crate) fn post(&mut self, message: Message) {
+        self.changed.insert(Item::Message(message.number));
+        self.outbox.insert(message.number, message);
+    }
+
+    /// The message, to be changed.
+    pub(crate) fn message(&mut self, number: u64) -> Option<&mut Message> {
+        self.changed.insert(Item::Message(number));
+        self.outbox.get_mut(&number)
+    }
+
+    /// Takes a message out of those that wait.
+    pub(crate) fn take(&mut self, number: u64) -> Option<Message> {
+        self.changed.insert(Item::Message(number));
+        self.outbox.remove(&number)
+    }
+
+    /// Nobody will ever take that message.
+    pub(crate) fn bury(&mut self, message: Message) {
+        self.changed.insert(Item::Dead(message.number));
+        self.dead.insert(message.number, message);
+    }
+
+    /// Brings the messages back that nobody would take, and says how many these are.
+    pub(crate) fn raise(&mut self, now: Milliseconds) -> usize {
+        let dead = std::mem::take(&mut self.dead);
+        let count = dead.len();
+        for (number, mut message) in dead {
+            self.changed.insert(Item::Dead(number));
+            message.refused.clear();
+            message.since = now;
+            self.post(message);
+        }
+        count
+    }
+
+    /// Tells nothing of these records. A message that tells of others too is told all the same.
+    pub(crate) fn drop_ids(&mut self, ids: &[Id]) {
+        let is_all = |message: &Message| {
+            let held = ids.iter().filter(|id| message.ids.holds(**id)).count();
+            held as u64 == message.count
+        };
+        for number in
+            self.outbox.iter().filter(|(_, it)| is_all(it)).map(|(n, _)| *n).collect::<Vec<_>>()
+        {
+            self.take(number);
+        }
+        for number in
+            self.dead.iter().filter(|(_, it)| is_all(it)).map(|(n, _)| *n).collect::<Vec<_>>()
+        {
+            self.dead.remove(&number);
+            self.changed.insert(Item::Dead(number));
+        }
+        let untold = |incident: &Incident| {
+            let held = ids.iter().filter(|id| incident.untold.holds(**id)).count();
+            incident.told.is_none() && held as u64 == incident.untold_count
+        };
+        let keys: Vec<_> = self
+            .incidents
+            .iter()
+            .filter(|(_, it)| untold(it))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            self.incidents.remove(&key);
+            self.changed.insert(Item::Incident(key));
+        }
+    }
+
+    /// Answers to that incident go where its first message went.
+    pub(crate) fn thread(&mut self, message: u64, target: &str, receipt: &str) {
+        for (key, incident) in &mut self.incidents {
+            let is_it = incident.told.as_ref().is_some_and(|told| told.message == message);
+            if is_it && incident.thread.is_none() {
+                let (target, receipt) = (target.to_owned(), receipt.to_owned());
+                incident.thread = Some(crate::incident::Thread { target, receipt });
+                self.changed.insert(Item::Incident(key.clone()));
+            }
+        }
+    }
+
+    /// Moves the cursor of a segment; without one the segment is gone.
+    pub(crate) fn set_cursor(&mut self, segment: u32, cursor: Option<Cursor>) {
+        match cursor {
+            Some(cursor) => self.cursors.insert(segment, cursor),
+            None => self.cursors.remove(&segment),
+        };
+        self.changed.insert(Item::Cursor(segment));
+    }
+
+    /// Is something of that segment still to be told?
+    pub(crate) fn needs(&self, segment: u32) -> bool {
+        self.flood.as_ref().is_some_and(|flood| flood.ids.touches(segment))
+            || self.outbox.values().chain(self.dead.values()).any(|it| it.ids.touches(segment))
+            || self.incidents.values().any(|incident| incident.untold.touches(segment))
+    }
+
+    /// Is there anything that people wait for?
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outbox.is_empty()
+            && self.flood.is_none()
+            && self.incidents.values().all(|incident| incident.urgent.is_none())
+    }
+
+    /// When the next message is to be written; with `hurry` at once, where something is new.
+    pub(crate) fn due(
+        &self,
+        silences: &Silences,
+        rules: &Rules,
+        hurry: bool,
+    ) -> Option<Milliseconds> {
+        let incidents = self.incidents.iter().map(|(key, incident)| {
+            let (at, next) = self.next(incident, rules);
+            let at = if hurry && incident.urgent.is_some() { 0 } else { at };
+            if next == Next::Forget { at } else { at.max(silences.until(&key.1)) }
+        });
+        let flood = self.flood.iter().map(|flood| if hurry { 0 } else { flood.since + rules.wait });
+        incidents.chain(flood).min()
+    }
+
+    fn next(&self, incident: &Incident, rules: &Rules) -> (Milliseconds, Next) {
+        if self.takes == Takes::Alerts { incident.next_alert(rules) } else { incident.next(rules) }
+    }
+
+    /// Writes the next message, where one is due, and forgets what is over.
+    pub(crate) fn compose(
+        &mut self,
+        (now, hurry): (Milliseconds, bool),
+        (silences, rules): (&Silences, &Rules),
+        numbers: &mut u64,
+        source: &Source,
+    ) -> bool {
+        /// So many incidents may be due at once before they are told as one.
+        const FEW: usize = 3;
+        const MOST_RANGES: usize = 120;
+        if self.takes == Takes::Records || !self.outbox.is_empty() {
+            return false;
+        }
+        let mut due: Vec<(Milliseconds, Key, News)> = Vec::new();
+        let mut over = Vec::new();
+        for (key, incident) in &self.incidents {
+            let (at, next) = self.next(incident, rules);
+            let is_due = at <= now || (hurry && incident.urgent.is_some());
+            match next {
+                Next::Forget if is_due => over.push(key.clone()),
+                Next::Tell(news) if is_due && silences.until(&key.1) <= now => {
+                    due.push((at, key.clone(), news));
+                }
+                _ => {}
+            }
+        }
+        for key in over {
+            self.incidents.remove(&key);
+            self.changed.insert(Item::Incident(key));
+        }
+        let flood_is_due =
+            self.flood.as_ref().is_some_and(|flood| hurry || flood.since + rules.wait <= now);
+        let flood = if flood_is_due { self.flood.take() } else { None };
+        if due.is_empty() && flood.is_none() {
+            return false;
+        }
+        due.sort();
+        if due.len() <= FEW && flood.is_none() && self.takes == Takes::Incidents {
+            due.truncate(1);
+        }
+        let mut ids = Ids::default();
+        let mut count = 0;
+        for (_, key, _) in &due {
+            let incident = &self.incidents[key];
+            ids.add_all(&incident.untold, MOST_RANGES);
+            count += incident.untold_count;
+        }
+        if let Some(flood) = &flood {
+            ids.add_all(&flood.ids, MOST_RANGES);
+            count += flood.count;
+            self.changed.insert(Item::Flood);
+        }
+        let told: Vec<_> = due.iter().map(|(_, key, news)| (&self.incidents[key], *news)).collect();
+        let (body, severity, answers) = match &told[..] {
+            _ if self.takes == Takes::Alerts => (
+                compose::alerts(&told, flood.as_ref()),
+                compose::worst(&told, flood.as_ref()),
+                None,
+            ),
+            [(incident, news)] if flood.is_none() => {
+                let body = compose::incident(incident, *news, source);
+                let is_answer = incident.thread.is_some();
+                let key = is_answer.then(|| due[0].1.clone());
+                (body, compose::severity(incident, *news), key)
+            }
+            _ => {
+                let body = compose::many(&told, flood.as_ref(), (&ids, count), source);
+                (body, compose::worst(&told, flood.as_ref()), None)
+            }
+        };
+        *numbers += 1;
+        for (_, key, news) in due {
+            if let Some(incident) = self.incidents.get_mut(&key) {
+                incident.tell(news, *numbers, now);
+            }
+            self.changed.insert(Item::Incident(key));
+        }
+        self.post(Message {
+            number: *numbers,
+            severity,
+            body,
+            ids,
+            count,
+            answers,
+            since: now,
+            begun: None,
+            receipt: None,
+            refused: Vec::new(),
+            is_shouted: false,
+        });
+        true
+    }
+
+    /// Puts what changed into the journal.
+    pub(crate) fn save(&mut self, journal: &mut Journal) {
+        for item in std::mem::take(&mut self.changed) {
+            self.put(&item, journal);
+        }
+    }
+
+    /// Puts all of it into the journal.
+    pub(crate) fn dump(&self, journal: &mut Journal) {
+        journal.put(&format!("{}/desk", self.number), &self.route);
+        let incidents = self.incidents.keys().cloned().map(Item::Incident);
+        let failing = self.failing.iter().cloned().map(Item::Failing);
+        let messages = self.outbox.keys().copied().map(Item::Message);
+        let dead = self.dead.keys().copied().map(Item::Dead);
+        let cursors = self.cursors.keys().copied().map(Item::Cursor);
+        let flood = self.flood.iter().map(|_| Item::Flood);
+        let all = incidents.chain(failing).chain(messages).chain(dead).chain(cursors).chain(flood);
+        for item in all {
+            self.put(&item, journal);
+        }
+    }
+
+    fn put(&self, item: &Item, journal: &mut Journal) {
+        let number = self.number;
+        let named = |what: &str, key: &Key| format!("{number}/{what}/{}\n{}", key.0, key.1);
+        match item {
+            Item::Incident(key) => {
+                journal.put(&named("incident", key), &self.incidents.get(key));
+            }
+            Item::Failing(key) => {
+                journal.put(&named("failing", key), &self.failing.get(key).map(|_| true));
+            }
+            Item::Flood => journal.put(&format!("{number}/flood"), &self.flood),
+            Item::Message(message) => {
+                journal.put(&format!("{number}/message/{message}"), &self.outbox.get(message));
+            }
+            Item::Dead(message) => {
+                journal.put(&format!("{number}/dead/{message}"), &self.dead.get(message));
+            }
+            Item::Cursor(segment) => {
+                journal.put(&format!("{number}/cursor/{segment}"), &self.cursors.get(segment));
+            }
+        }
+    }
+
+    /// Takes in what the journal holds under a key behind the number of this desk.
+    pub(crate) fn load(&mut self, key: &str, value: &RawValue) -> Result<(), String> {
+        fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
+            serde_json::from_str(value.get()).map_err(|error| error.to_string())
+        }
+        let (what, rest) = key.split_once('/').unwrap_or((key, ""));
+        let named = || {
+            let (host, subject) = rest.split_once('\n').unwrap_or_default();
+            (host.to_owned(), subject.to_owned())
+        };
+        let number = || rest.parse::<u64>().map_err(|_| format!("not a number: {rest}"));
+        match what {
+            "incident" => {
+                self.incidents.insert(named(), read(value)?);
+            }
+            "failing" => {
+                self.failing.insert(named());
+            }
+            "flood" => self.flood = read(value)?,
+            "message" => {
+                self.outbox.insert(number()?, read(value)?);
+            }
+            "dead" => {
+                self.dead.insert(number()?, read(value)?);
+            }
+            "cursor" => {
+                let segment = rest.parse().map_err(|_| format!("not a number: {rest}"))?;
+                self.cursors.insert(segment, read(value)?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

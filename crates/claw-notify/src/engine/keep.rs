@@ -1,0 +1,149 @@
+//! What is known, in the journal and out of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Engine;
+use crate::clock::Clock;
+use crate::desk::Desk;
+use crate::health::Health;
+use crate::limits::{Ledger, Sent};
+use crate::route::Route;
+use crate::silence::{Silence, Silences};
+
+/// What the journal held.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub(crate) clock: Option<Clock>,
+    pub(crate) numbers: u64,
+    pub(crate) own: u32,
+    pub(crate) desks: Vec<Desk>,
+    pub(crate) ledger: Ledger,
+    pub(crate) health: BTreeMap<String, Health>,
+    pub(crate) silences: Silences,
+    /// What of it could not be understood.
+    pub(crate) damage: Vec<String>,
+}
+
+/// Understands what the journal holds.
+pub(crate) fn load(values: &BTreeMap<String, Box<RawValue>>) -> Kept {
+    let mut kept = Kept::default();
+    let mut damage = Vec::new();
+    for (key, value) in values {
+        if let Err(why) = take(&mut kept, key, value) {
+            damage
+                .push(format!("'{key}' in the file 'state' of the spool is not understood: {why}"));
+        }
+    }
+    kept.damage = damage;
+    kept
+}
+
+fn take(kept: &mut Kept, key: &str, value: &RawValue) -> Result<(), String> {
+    fn read<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
+        serde_json::from_str(value.get()).map_err(|error| error.to_string())
+    }
+    let (what, rest) = key.split_once('/').unwrap_or((key, ""));
+    match what {
+        "clock" => kept.clock = Some(read(value)?),
+        "numbers" => (kept.numbers, kept.own) = read(value)?,
+        "sent" => {
+            kept.ledger.sent.insert(rest.to_owned(), read::<Sent>(value)?);
+        }
+        "health" => {
+            kept.health.insert(rest.to_owned(), read(value)?);
+        }
+        "silence" => {
+            let number = rest.parse().map_err(|_| "not a number".to_owned())?;
+            kept.silences.all.insert(number, read::<Silence>(value)?);
+        }
+        _ => {
+            let number: u32 = what.parse().map_err(|_| "a later version wrote it".to_owned())?;
+            if rest == "desk" {
+                let route: Route = read(value)?;
+                match kept.desks.iter_mut().find(|desk| desk.number == number) {
+                    Some(desk) => desk.set_route(route),
+                    None => kept.desks.push(Desk::new(number, route)),
+                }
+            } else {
+                let at = kept.desks.iter().position(|desk| desk.number == number);
+                let at = at.unwrap_or_else(|| {
+                    // Its route stands behind this in the order of the keys.
+                    kept.desks.push(Desk::new(number, Route::empty()));
+                    kept.desks.len() - 1
+                });
+                kept.desks[at].load(rest, value)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// Writes down what changed.
+    pub(super) fn save(&mut self) {
+        const PAUSE: Duration = Duration::from_secs(5);
+        for desk in &mut self.desks {
+            desk.save(&mut self.journal);
+        }
+        for key in std::mem::take(&mut self.ledger_changed) {
+            self.journal.put(&format!("sent/{key}"), &self.ledger.sent.get(&key));
+        }
+        for target in std::mem::take(&mut self.health_changed) {
+            self.journal.put(&format!("health/{target}"), &self.health.get(&target));
+        }
+        let is_behind = self.journal.is_behind();
+        if self.journal.has_changes() && !is_behind {
+            self.journal.put("numbers", &(self.numbers, self.own));
+            self.journal.put("clock", &self.clock.kept());
+        }
+        let written = self.journal.commit();
+        if self.journal.is_long() || (self.journal.is_behind() && Instant::now() >= self.next_save)
+        {
+            self.next_save = Instant::now() + PAUSE;
+            if let Err(error) = self.rewrite() {
+                let file = self.path("state");
+                self.complain_once(format!("cannot write '{}': {error}", file.display()));
+            }
+        } else if let Err(error) = written
+            && !is_behind
+        {
+            let file = self.path("state");
+            self.complain_once(format!("cannot write '{}': {error}", file.display()));
+        }
+    }
+
+    fn rewrite(&mut self) -> std::io::Result<()> {
+        let Self { journal, desks, ledger, health, silences, clock, numbers, own, .. } = self;
+        journal.rewrite(|journal| {
+            journal.put("clock", &clock.kept());
+            journal.put("numbers", &(*numbers, *own));
+            for (key, sent) in &ledger.sent {
+                journal.put(&format!("sent/{key}"), sent);
+            }
+            for (target, health) in health.iter() {
+                journal.put(&format!("health/{target}"), health);
+            }
+            for (number, silence) in &silences.all {
+                journal.put(&format!("silence/{number}"), silence);
+            }
+            for desk in desks.iter() {
+                desk.dump(journal);
+            }
+        })
+    }
+
+    /// Writes down what is known, once and for all that this process does.
+    pub(super) fn finish(&mut self) {
+        self.save();
+        self.clean();
+        self.save();
+        if let Err(error) = self.journal.sync() {
+            let file = self.path("state");
+            self.complain_once(format!("cannot write '{}': {error}", file.display()));
+        }
+    }
+}

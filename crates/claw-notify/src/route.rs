@@ -1,0 +1,30 @@
+//! Who is told of what, and who else if that fails.
+
+use claw_record::Severity;
+use serde::{Deserialize, Serialize};
+
+use crate::incident::loudness;
+
+/// Targets in order of failover: `scheme:address` each. One receipt of any of them is enough.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Route {
+    pub(crate) targets: Vec<String>,
+    /// What is less loud is told only where it ends what was told.
+    min: Severity,
+}
+
+impl Route {
+    pub(crate) fn new(targets: Vec<String>, min: Severity) -> Self {
+        Self { targets, min }
+    }
+
+    /// A route to nobody.
+    pub(crate) fn empty() -> Self {
+        Self::new(Vec::new(), Severity::Info)
+    }
+
+    /// Is it loud enough to be told?
+    pub(crate) fn hears(&self, severity: Severity) -> bool {
+        loudness(severity) >= loudness(self.min)
+    }
+}

@@ -1,0 +1,108 @@
+//! Secrets: out of a file or a credential of systemd, and nowhere else to be seen.
+
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::libc::O_NONBLOCK;
+use zeroize::Zeroizing;
+
+/// Where a secret is: the file that a setting names, or else a credential of that name.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) credential: &'static str,
+    /// The setting that names the file.
+    pub(crate) variable: &'static str,
+}
+
+/// Something that nobody may read. It does not show, and is wiped from memory.
+pub(crate) type Secret = Zeroizing<String>;
+
+impl Place {
+    /// Reads it, where there is one.
+    pub(crate) fn read_if_any(&self) -> Result<Option<Secret>, String> {
+        let has_credential = std::env::var_os("CREDENTIALS_DIRECTORY")
+            .is_some_and(|folder| Path::new(&folder).join(self.credential).exists());
+        if self.file.is_none() && !has_credential {
+            return Ok(None);
+        }
+        self.read().map(Some)
+    }
+
+    /// Reads it. The reason why not never repeats any of it.
+    pub(crate) fn read(&self) -> Result<Secret, String> {
+        let folder = std::env::var_os("CREDENTIALS_DIRECTORY").filter(|folder| !folder.is_empty());
+        let credential = folder.map(|folder| Path::new(&folder).join(self.credential));
+        match (&self.file, credential.filter(|credential| credential.exists())) {
+            (Some(file), _) => read(file),
+            (None, Some(credential)) => read(&credential),
+            (None, None) => Err(format!(
+                "no secret: {} names no file, and systemd gave no credential '{}'",
+                self.variable, self.credential
+            )),
+        }
+    }
+}
+
+/// Reads a secret that is a file's first line.
+pub(crate) fn read(file: &Path) -> Result<Secret, String> {
+    const LONGEST_BYTES: u64 = 16 * 1024;
+    let name = file.display();
+    let cannot = |why: &dyn std::fmt::Display| format!("cannot read '{name}': {why}");
+    // A pipe that nobody writes to would be waited for.
+    let open = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(file);
+    let open = open.map_err(|error| cannot(&error))?;
+    let meta = open.metadata().map_err(|error| cannot(&error))?;
+    if !meta.is_file() {
+        return Err(cannot(&"it is no regular file"));
+    }
+    if meta.mode() & 0o007 != 0 {
+        return Err(cannot(&format!("everybody can: chmod o= '{name}'")));
+    }
+    let mut text = Zeroizing::new(String::with_capacity(1024));
+    open.take(LONGEST_BYTES).read_to_string(&mut text).map_err(|error| cannot(&error))?;
+    let line = text.lines().next().unwrap_or_default().trim();
+    if line.is_empty() {
+        return Err(cannot(&"it is empty"));
+    }
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+/// The words without that secret, where they hold it.
+pub(crate) fn without(words: &str, secret: &str) -> String {
+    if secret.is_empty() { words.to_owned() } else { words.replace(secret, "…") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_secret_is_the_first_line_of_a_file_that_not_everybody_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("token");
+        for (text, mode, expected) in [
+            ("123:abc\n", 0o600, Ok("123:abc")),
+            ("  123:abc \nmore", 0o640, Ok("123:abc")),
+            ("123:abc", 0o644, Err("everybody can: chmod o= ")),
+            ("", 0o600, Err("it is empty")),
+            ("\n123", 0o600, Err("it is empty")),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            match (read(&file), expected) {
+                (Ok(secret), Ok(expected)) => assert_eq!(secret.as_str(), expected),
+                (Err(why), Err(expected)) => {
+                    assert!(why.contains(expected) && !why.contains("abc"), "{why}");
+                }
+                (read, _) => panic!("{read:?}"),
+            }
+        }
+        assert!(read(folder.path()).unwrap_err().ends_with("it is no regular file"));
+    }
+}

@@ -1,0 +1,252 @@
+//! What people ask: what waits, what to do with it, whether it works at all.
+
+use std::path::Path;
+use std::sync::mpsc::channel;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use claw_record::{Complaint, Outcome, Output, Source, Status, complain};
+
+use crate::args::Act;
+use crate::channels::{self, CHANNELS, Parcel, Refusal};
+use crate::clock::{Clock, rfc3339, wall};
+use crate::command::{self, Command};
+use crate::compose;
+use crate::engine::{Engine, Setup, keep};
+use crate::message::Message;
+use crate::span;
+use crate::spool::journal;
+use crate::spool::{Id, numbers, path};
+use crate::text;
+
+/// What is asked of a silence.
+#[derive(Debug)]
+pub(crate) struct Silence {
+    pub(crate) time: Option<Duration>,
+    pub(crate) why: Option<String>,
+    pub(crate) end: Option<u32>,
+}
+
+/// The channels that there are.
+pub(crate) fn list(source: &Source, output: &mut Output) -> Result<Outcome, Complaint> {
+    for channel in CHANNELS {
+        let subject = format!("channel:{}", channel.name);
+        output.record(&source.record("channel", &subject, Status::Pass, channel.about))?;
+    }
+    Ok(Outcome::Well)
+}
+
+/// What waits, or what is to be done with it.
+pub(crate) fn queue(
+    setup: Setup,
+    act: Option<&Act>,
+    output: &mut Output,
+) -> Result<Outcome, Complaint> {
+    match act {
+        None => show(&setup, false, output),
+        Some(Act::Dead) => show(&setup, true, output),
+        Some(Act::Retry) => ask(setup, &Command::Retry, "every target is tried again", output),
+        Some(Act::Drop { ids }) => {
+            let ids: Result<Vec<Id>, _> = ids.iter().map(|id| id.parse()).collect();
+            let ids = ids.map_err(|why| Complaint::new(format!("cannot drop: {why}")))?;
+            ask(setup, &Command::Drop { ids }, "what tells of these alone is not told", output)
+        }
+    }
+}
+
+fn show(setup: &Setup, dead: bool, output: &mut Output) -> Result<Outcome, Complaint> {
+    let file = setup.spool.join("state");
+    let contents = journal::load(&file)
+        .map_err(|error| Complaint::cannot("read", &file.display().to_string(), error))?;
+    let mut kept = keep::load(&contents.values);
+    let now = Clock::resume(kept.clock.take()).now();
+    let source = &setup.source;
+    let mut count = 0;
+    for desk in &kept.desks {
+        let target = desk.route.targets.first().map_or("nobody", String::as_str);
+        let messages = if dead { &desk.dead } else { &desk.outbox };
+        for message in messages.values() {
+            count += 1;
+            output.record(&waiting(message, target, now, source))?;
+        }
+        for incident in desk.incidents.values().filter(|it| !dead && it.untold_count > 0) {
+            count += 1;
+            let words = format!(
+                "{} of {} on {}: {}",
+                incident.untold, incident.subject, incident.host, incident.last.message
+            );
+            let mut record = source.record("queue", target, Status::Warn, &words);
+            record.data.insert("ids".to_owned(), incident.untold.to_string().into());
+            record.data.insert("records_total".to_owned(), incident.untold_count.into());
+            output.record(&record)?;
+        }
+        if let Some(flood) = desk.flood.as_ref().filter(|_| !dead) {
+            count += 1;
+            let words = format!("{}: {} records more", flood.ids, flood.count);
+            output.record(&source.record("queue", target, Status::Warn, &words))?;
+        }
+    }
+    if !dead {
+        count += unread(setup, &kept, output)?;
+        for (target, health) in &kept.health {
+            if let Some(why) = &health.why {
+                let words = format!("it does not work: {why}");
+                output.record(&source.record("target", target, Status::Fail, &words))?;
+            }
+        }
+        kept.silences.look(now);
+        for (number, silence) in &kept.silences.all {
+            let about = silence.subject.as_deref().unwrap_or("everything");
+            let left = Duration::from_millis(kept.silences.until(about).saturating_sub(now));
+            let words = format!(
+                "silence {number} about {about} ends at {}, in {}: {}",
+                rfc3339(silence.until_wall),
+                span::shown(left),
+                silence.why
+            );
+            output.record(&source.record("silence", "notify:silence", Status::Pass, &words))?;
+        }
+    }
+    Ok(if count > 0 { Outcome::NotWell } else { Outcome::Well })
+}
+
+fn waiting(message: &Message, target: &str, now: u64, source: &Source) -> claw_record::Record {
+    let since = Duration::from_millis(now.saturating_sub(message.since));
+    let refused: Vec<_> =
+        message.refused.iter().map(|(target, why)| format!("; {target}: {why}")).collect();
+    let records = if message.count == 1 { "record" } else { "records" };
+    let words = format!(
+        "message {} of {} {records}, {}, waits for {}{}",
+        message.number,
+        message.count,
+        message.ids,
+        span::shown(since),
+        refused.concat()
+    );
+    let mut record = source.record("queue", target, Status::Warn, &words);
+    record.data.insert("ids".to_owned(), message.ids.to_string().into());
+    record.data.insert("records_total".to_owned(), message.count.into());
+    record.data.insert("waits_seconds".to_owned(), since.as_secs().into());
+    record
+}
+
+/// What was accepted, and nobody who delivers has read.
+fn unread(setup: &Setup, kept: &keep::Kept, output: &mut Output) -> Result<usize, Complaint> {
+    let folder = setup.spool.join("in");
+    let found = numbers(&folder)
+        .map_err(|error| Complaint::cannot("read", &folder.display().to_string(), error))?;
+    let mut bytes = 0;
+    for number in found {
+        let length = path(&folder, number).metadata().map_or(0, |meta| meta.len());
+        let read = kept.desks.iter().filter_map(|desk| desk.cursors.get(&number));
+        bytes += length - read.map(|cursor| cursor.offset).max().unwrap_or(0).min(length);
+    }
+    if bytes == 0 {
+        return Ok(0);
+    }
+    let words = format!("{bytes} bytes of records that nobody has taken in yet");
+    output.record(&setup.source.record("queue", "spool:in", Status::Warn, &words))?;
+    Ok(1)
+}
+
+/// Opens or ends a silence.
+pub(crate) fn silence(
+    setup: Setup,
+    silence: Silence,
+    subject: Option<String>,
+    output: &mut Output,
+) -> Result<Outcome, Complaint> {
+    if let Some(number) = silence.end {
+        return ask(setup, &Command::EndSilence { number }, "the silence is over", output);
+    }
+    let (Some(time), Some(why)) = (silence.time, silence.why) else {
+        let why = "a silence has an end and a reason: --for 30m --why \"new disk\"";
+        return Err(Complaint::new(format!("cannot be silent: {why}")));
+    };
+    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let about = subject.clone().unwrap_or_else(|| "everything".to_owned());
+    let until = rfc3339(wall().saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
+    let words = format!("{about} is not told until {until}: {why}");
+    ask(setup, &Command::Silence { subject, milliseconds, why }, &words, output)
+}
+
+/// Has a command done, by whoever delivers or else here.
+fn ask(
+    setup: Setup,
+    command: &Command,
+    words: &str,
+    output: &mut Output,
+) -> Result<Outcome, Complaint> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const PAUSE: Duration = Duration::from_millis(20);
+    let name = setup.spool.display().to_string();
+    let cannot = |error: std::io::Error| Complaint::cannot("use", &name, error);
+    crate::spool::make(&setup.spool).map_err(cannot)?;
+    let place = command::put(&setup.spool, command).map_err(cannot)?;
+    let source = setup.source.clone();
+    let (sender, _events) = channel();
+    if let Ok(mut engine) = Engine::open(setup, sender, Box::new(|_| {}))? {
+        engine.only_obey();
+    } else {
+        let deadline = Instant::now() + PATIENCE;
+        while Path::new(&place).exists() && Instant::now() < deadline {
+            sleep(PAUSE);
+        }
+    }
+    if place.exists() {
+        let words = "whoever delivers has not done it yet; it will";
+        complain("claw-notify", words);
+        return Ok(Outcome::Unable);
+    }
+    output.record(&source.record("operation", "notify:queue", Status::Pass, words))?;
+    Ok(Outcome::Well)
+}
+
+/// Sends something to every target, and shows what came of it.
+pub(crate) fn test(setup: &Setup, output: &mut Output) -> Result<Outcome, Complaint> {
+    let source = &setup.source;
+    let targets: Vec<_> =
+        setup.fallback.iter().flat_map(|route| route.targets.iter().cloned()).collect();
+    if targets.is_empty() {
+        return Err(Complaint::new("cannot test: nobody is named: --to SCHEME:ADDRESS"));
+    }
+    let mut outcome = Outcome::Well;
+    for target in targets {
+        let Ok((channel, address)) = channels::of(&target) else { continue };
+        let test =
+            source.record("test", "notify:test", Status::Pass, "this is a test: all is well");
+        let (title, words) = compose::words(&test, "#test");
+        let line = String::from_utf8_lossy(&test.to_line()).trim_end().to_owned();
+        let parcel = Parcel {
+            address,
+            title: &title,
+            text: &text::parts(&words, channel.longest)[0],
+            record: &line,
+            severity: test.severity,
+            answers: None,
+            ids: "#test",
+        };
+        let started = Instant::now();
+        let sent = (channel.send)(&parcel, &setup.means);
+        let after = started.elapsed().as_secs_f64();
+        let (status, words) = match &sent {
+            Ok(receipt) => (Status::Pass, format!("receipt {receipt}")),
+            Err(refusal) => (Status::Fail, why(refusal)),
+        };
+        if status == Status::Fail {
+            outcome = Outcome::NotWell;
+        }
+        let mut record = source.record("test", &target, status, &words);
+        record.data.insert("after_seconds".to_owned(), ((after * 1000.0).round() / 1000.0).into());
+        output.record(&record)?;
+    }
+    Ok(outcome)
+}
+
+fn why(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Later(why) | Refusal::Message(why) | Refusal::Target(why) => why.clone(),
+        Refusal::Wait(time) => format!("it asks to wait for {}", span::shown(*time)),
+        Refusal::Moved(to) => format!("its address is {to} now"),
+    }
+}
