@@ -66,7 +66,7 @@ pub(crate) struct Taking {
 }
 
 /// So much waits between the two at most.
-const MOST_BYTES: usize = 1024 * 1024;
+const MOST_BYTES: usize = 256 * 1024;
 
 impl Between {
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -344,6 +344,7 @@ fn put(
 
 /// Passes a batch on, unchanged. Was it as it should be?
 fn pass(batch: &[Item], format: Format, output: &mut Output) -> Result<bool, Complaint> {
+    const PIECE_BYTES: usize = 64 * 1024;
     let mut is_clean = true;
     let mut bytes = Vec::new();
     for item in batch {
@@ -363,6 +364,10 @@ fn pass(batch: &[Item], format: Format, output: &mut Output) -> Result<bool, Com
                     bytes.extend_from_slice(item.bytes());
                     bytes.push(b'\n');
                 }
+            }
+            if bytes.len() >= PIECE_BYTES {
+                output.piece(&bytes)?;
+                bytes.clear();
             }
             continue;
         }

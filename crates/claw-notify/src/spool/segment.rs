@@ -46,18 +46,13 @@ impl Writer {
         &mut self,
         payloads: impl Iterator<Item = &'a [u8]>,
     ) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        for payload in payloads {
-            line::write(&mut bytes, line::RECORD, payload);
-        }
         let mut open = match self.open.take().filter(|open| open.bytes < LONGEST_BYTES) {
             Some(open) => open,
             None => self.create()?,
         };
-        let appended = open.file.write_all(&bytes).and_then(|()| open.file.sync_data());
-        match appended {
-            Ok(()) => {
-                open.bytes += bytes.len() as u64;
+        match write(&mut open.file, payloads) {
+            Ok(bytes) => {
+                open.bytes += bytes;
                 self.open = Some(open);
                 Ok(())
             }
@@ -105,6 +100,24 @@ impl Writer {
         self.written.push(number);
         Ok(Open { file, bytes: head.len() as u64 })
     }
+}
+
+/// Writes records as lines, a piece at a time, and syncs them once. Gives how many bytes these are.
+fn write<'a>(file: &mut File, payloads: impl Iterator<Item = &'a [u8]>) -> io::Result<u64> {
+    const PIECE_BYTES: usize = 64 * 1024;
+    let mut piece = Vec::new();
+    let mut bytes = 0;
+    for payload in payloads {
+        line::write(&mut piece, line::RECORD, payload);
+        if piece.len() >= PIECE_BYTES {
+            file.write_all(&piece)?;
+            bytes += piece.len() as u64;
+            piece.clear();
+        }
+    }
+    file.write_all(&piece)?;
+    file.sync_data()?;
+    Ok(bytes + piece.len() as u64)
 }
 
 /// Where a segment is.

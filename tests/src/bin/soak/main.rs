@@ -8,6 +8,7 @@ mod gateway;
 mod install;
 mod kill;
 mod lines;
+mod notify;
 mod pipe;
 mod slow_start;
 
@@ -70,6 +71,12 @@ const ALL: &[Soak] = &[
         about: "times gateways that start slowly, and that fall silent, before the monitor",
         kept_every: 1,
         run: slow_start::run,
+    },
+    Soak {
+        name: "notify",
+        about: "times a hundred kills of claw-notify and a thousand alerts",
+        kept_every: 1,
+        run: notify::run,
     },
 ];
 
