@@ -5,6 +5,7 @@
 pub mod bad_telegram;
 pub mod crashes;
 pub mod deploy;
+pub mod ear;
 pub mod fake_gateway;
 pub mod pipe;
 pub mod testbed;

@@ -312,34 +312,50 @@ fn put(
     let all = payloads.iter().map(|(payload, _)| *payload);
     let Err(error) = writer.append(all) else {
         let _ = events.send(Event::Accepted);
+        say_it_is_over(taking, writer);
         return true;
     };
     // What is only good to know goes first; there is room kept for the rest.
-    let (info, loud): (Vec<_>, Vec<_>) =
-        payloads.iter().partition(|(_, severity)| *severity == Severity::Info);
-    let is_kept = !loud.is_empty() && give_reserve(writer.spool()) && {
-        let loud = loud.iter().map(|(payload, _)| *payload);
-        writer.append(loud).is_ok()
-    };
-    let unspooled = payloads.iter().filter(|(_, severity)| !is_kept || *severity == Severity::Info);
-    let mut unspooled: Vec<_> = unspooled.map(|(payload, _)| payload.to_vec()).collect();
+    let loud = payloads.iter().filter(|(_, severity)| *severity != Severity::Info);
+    let mut loud = loud.map(|(payload, _)| *payload).peekable();
+    let has_loud = loud.peek().is_some();
+    let is_kept = has_loud && give_reserve(writer.spool()) && writer.append(loud).is_ok();
     if is_kept {
         let _ = events.send(Event::Accepted);
     }
-    let words = format!(
-        "cannot write '{}': {error}: {} records are told from memory alone, {} of them INFO",
-        writer.spool().display(),
-        unspooled.len(),
-        info.len()
-    );
-    complain("claw-notify", &words);
-    let mut record = taking.source.record("check", "spool:disk", Status::Fail, &words);
-    record.severity = Severity::Error;
-    let mut line = record.to_line();
-    line.pop_if(|last| *last == b'\n');
-    unspooled.push(line);
+    let unspooled = payloads.iter().filter(|(_, severity)| !is_kept || *severity == Severity::Info);
+    let mut unspooled: Vec<_> = unspooled.map(|(payload, _)| payload.to_vec()).collect();
+    let is_new = writer.unspooled == 0;
+    writer.unspooled += unspooled.len() as u64;
+    if is_new {
+        let words = format!(
+            "cannot write '{}': {error}: what comes is told from memory alone",
+            writer.spool().display()
+        );
+        complain("claw-notify", &words);
+        let mut record = taking.source.record("check", "spool:disk", Status::Fail, &words);
+        record.severity = Severity::Error;
+        let mut line = record.to_line();
+        line.pop_if(|last| *last == b'\n');
+        unspooled.push(line);
+    }
     let _ = events.send(Event::Unspooled(taking.routes.clone(), unspooled));
     false
+}
+
+/// Says that the disk takes records again, where it did not.
+fn say_it_is_over(taking: &Taking, writer: &mut Writer) {
+    let count = std::mem::take(&mut writer.unspooled);
+    if count == 0 {
+        return;
+    }
+    let spool = writer.spool().display().to_string();
+    let words =
+        format!("'{spool}' can be written again: {count} records were told from memory alone");
+    complain("claw-notify", &words);
+    let line = taking.source.record("check", "spool:disk", Status::Pass, &words).to_line();
+    // Where that does not go there it will be said again.
+    let _ = writer.append(std::iter::once(line.trim_ascii_end()));
 }
 
 /// Passes a batch on, unchanged. Was it as it should be?

@@ -81,6 +81,11 @@ impl Desk {
         self.takes == Takes::Incidents || self.outbox.len() < MOST_RECORDS
     }
 
+    /// Has it had room for so long that it is time for more?
+    pub(crate) fn is_hungry(&self) -> bool {
+        self.takes == Takes::Records && self.outbox.len() <= MOST_RECORDS / 2
+    }
+
     /// Hears a record: that of the spool at `offset`, or one that is nowhere else.
     pub(crate) fn hear(
         &mut self,

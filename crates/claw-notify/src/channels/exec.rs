@@ -11,7 +11,7 @@ use claw_box::child::{self, NotEnded};
 
 pub(super) const CHANNEL: Channel = Channel {
     name: "exec",
-    about: "a program that reads the record: exec:/PATH WORD...",
+    about: "a program that reads the record: exec:/PATH",
     takes: Takes::Records,
     at_once: 4,
     longest: usize::MAX,
@@ -22,19 +22,17 @@ pub(super) const CHANNEL: Channel = Channel {
 };
 
 fn check(address: &str) -> Result<(), String> {
-    let program = address.split_ascii_whitespace().next().unwrap_or_default();
-    if Path::new(program).is_absolute() {
+    if Path::new(address).is_absolute() {
         Ok(())
     } else {
-        Err("not exec:/PATH WORD..., with the path of a program from / on".to_owned())
+        Err("not exec:/PATH, with the path of a program from / on".to_owned())
     }
 }
 
 fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
-    let mut words = parcel.address.split_ascii_whitespace();
-    let program = words.next().unwrap_or_default();
+    let program = parcel.address;
     let mut command = Command::new(program);
-    command.args(words).env_clear().env("LC_ALL", "C.UTF-8").current_dir("/");
+    command.env_clear().env("LC_ALL", "C.UTF-8").current_dir("/");
     for name in ["PATH", "HOME"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use claw_record::{Record, Severity, Status};
 use serde_json::json;
@@ -187,6 +188,9 @@ impl Engine {
         }
         let Some(message) = desk.take(number) else { return };
         let receipt = message.receipt.clone().unwrap_or(receipt);
+        if desk.is_hungry() && self.segments.values().any(|segment| !segment.is_read) {
+            self.next_look = Instant::now();
+        }
         desk.thread(number, target, &receipt);
         self.keep_receipt(&message, target, &receipt, now);
     }

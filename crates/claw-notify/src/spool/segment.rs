@@ -19,8 +19,10 @@ pub(crate) struct Writer {
     folder: PathBuf,
     routes: Vec<Route>,
     open: Option<Open>,
-    /// The segments that it wrote, until they are forgotten.
+    /// The segments that it wrote.
     pub(crate) written: Vec<u32>,
+    /// How many records could not be put on the disk since one could.
+    pub(crate) unspooled: u64,
 }
 
 #[derive(Debug)]
@@ -33,7 +35,7 @@ struct Open {
 impl Writer {
     /// A writer in a spool; nothing is made until something is accepted.
     pub(crate) fn new(spool: &Path, routes: Vec<Route>) -> Self {
-        Self { folder: spool.join("in"), routes, open: None, written: Vec::new() }
+        Self { folder: spool.join("in"), routes, open: None, written: Vec::new(), unspooled: 0 }
     }
 
     /// The spool that it writes to.
