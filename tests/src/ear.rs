@@ -1,6 +1,6 @@
 //! A service on a port of its own that notes what it is told, and answers as it is set up to.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
