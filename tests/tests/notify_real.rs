@@ -106,7 +106,8 @@ impl Post {
         notify.args(["--format", "json", "--patience", "2s", "--failover", "500ms"]);
         notify.args(["--to", to, "--smtp-url", url, "--smtp-from", "claw@example.org"]);
         notify.arg("--smtp-password-file").arg(self.path("password"));
-        notify.arg("--spool").arg(self.path("spool"));
+        // One for each server: what was found out of one holds not for the next.
+        notify.arg("--spool").arg(self.path(&url.replace(['/', ':'], "_")));
         // The box trusts nobody else; and nobody is logged in.
         notify.env("SSL_CERT_FILE", self.path("certificate")).env("PATH", "/nowhere");
         run(notify.write_stdin(input))

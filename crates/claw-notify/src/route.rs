@@ -23,6 +23,11 @@ impl Route {
         Self::new(Vec::new(), Severity::Info)
     }
 
+    /// Has it another target than that one, even if that proves nothing?
+    pub(crate) fn has_another_than(&self, target: &str) -> bool {
+        self.targets.iter().any(|other| other != target)
+    }
+
     /// Is it loud enough to be told?
     pub(crate) fn hears(&self, severity: Severity) -> bool {
         loudness(severity) >= loudness(self.min)

@@ -232,18 +232,26 @@ impl Engine {
     fn tell_health(&mut self, target: &str, now: Milliseconds) {
         let failover = self.setup.failover;
         let Some(health) = self.health.get_mut(target) else { return };
-        let subject = format!("notify:{target}");
-        if health.is_down(failover, now) && !health.is_told {
+        let (status, words) = if health.is_down(failover, now) && !health.is_told {
             health.is_told = true;
             let refuses = if health.refused.is_some() { "refuses" } else { "does not work" };
             let why = health.why.clone().unwrap_or_default();
-            let words = format!("the target {target} {refuses}: {why}");
-            self.say(&subject, Status::Fail, Severity::Error, &words);
+            (Status::Fail, format!("the target {target} {refuses}: {why}"))
         } else if health.down_since.is_none() && health.is_told {
             health.is_told = false;
-            let words = format!("the target {target} works again");
-            self.say(&subject, Status::Pass, Severity::Info, &words);
+            (Status::Pass, format!("the target {target} works again"))
+        } else {
+            return;
+        };
+        if status == Status::Fail {
+            claw_record::complain("claw-notify", &words);
         }
+        let record = self.setup.source.record("check", &format!("notify:{target}"), status, &words);
+        let fallback = self.setup.fallback.clone();
+        self.hear_own_at(&record, |route| {
+            let has_it = route.targets.iter().any(|other| other == target);
+            if has_it { route.has_another_than(target) } else { fallback.contains(route) }
+        });
     }
 
     /// Nobody takes it: it is kept, and that is said to whoever is there.

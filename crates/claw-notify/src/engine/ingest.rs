@@ -8,7 +8,7 @@ use claw_record::{Record, Severity, Status};
 
 use super::{Engine, Segment};
 use crate::route::Route;
-use crate::spool::read::{Cursor, Found, Head, head, is_closed, read, remove};
+use crate::spool::read::{Cursor, Found, Head, head, is_closed, read, remove, remove_empty};
 use crate::spool::{Id, numbers};
 
 impl Engine {
@@ -26,8 +26,9 @@ impl Engine {
         };
         self.segments.retain(|number, _| found.contains(number));
         let mut has_more = false;
+        let last = found.last().copied();
         for number in found {
-            match self.take_in(number, AT_ONCE) {
+            match self.take_in(number, Some(number) == last, AT_ONCE) {
                 Ok(more) => has_more |= more,
                 Err(error) => {
                     let path = folder.join(format!("{number:08}"));
@@ -38,13 +39,18 @@ impl Engine {
         has_more
     }
 
-    fn take_in(&mut self, number: u32, at_once: usize) -> std::io::Result<bool> {
+    fn take_in(&mut self, number: u32, is_last: bool, at_once: usize) -> std::io::Result<bool> {
         let folder = self.folder();
         if !self.segments.contains_key(&number) {
             let (routes, start) = match head(&folder, number)? {
                 Head::Routes(routes, start) => (routes, start),
                 // Whoever made it has not come so far, or all of it was told.
-                Head::Empty => return Ok(false),
+                Head::Empty => {
+                    if !is_last {
+                        remove_empty(&folder, number)?;
+                    }
+                    return Ok(false);
+                }
                 Head::Damaged => {
                     let words = format!(
                         "the first line of segment {number} of the spool is damaged: \

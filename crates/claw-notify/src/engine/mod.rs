@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use claw_record::{Complaint, Record, Severity, Source, Status, complain};
 
+use crate::channels::Takes;
 use crate::clock::{Clock, Milliseconds};
 use crate::desk::Desk;
 use crate::health::{Health, Outcome};
@@ -278,11 +279,16 @@ impl Engine {
     }
 
     fn hear_own(&mut self, record: &Record) {
+        self.hear_own_at(record, |_| true);
+    }
+
+    /// Tells something of itself to those routes.
+    fn hear_own_at(&mut self, record: &Record, is_for: impl Fn(&Route) -> bool) {
         self.own += 1;
         let id = Id { segment: 0, index: self.own };
         let now = self.clock.now();
-        for desk in &mut self.desks {
-            if desk.takes != crate::channels::Takes::Records {
+        for desk in self.desks.iter_mut().filter(|desk| is_for(&desk.route)) {
+            if desk.takes != Takes::Records {
                 desk.hear(id, record, None, &mut self.numbers, (now, &self.setup.rules));
             }
         }

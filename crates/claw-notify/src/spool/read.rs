@@ -135,6 +135,20 @@ pub(crate) fn is_closed(folder: &Path, segment: u32) -> bool {
     file.is_ok_and(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok())
 }
 
+/// Removes what is left of a segment that was told when it was the last one.
+pub(crate) fn remove_empty(folder: &Path, segment: u32) -> io::Result<()> {
+    let path = path(folder, segment);
+    let file = OpenOptions::new().write(true).open(&path)?;
+    // Whoever has just made it looks whether it is still there once it has the lock.
+    if let Ok(file) = Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        && file.metadata()?.len() == 0
+        && numbers(folder)?.last() != Some(&segment)
+    {
+        std::fs::remove_file(&path)?;
+    }
+    Ok(())
+}
+
 /// Removes a segment to which nobody writes any more, if it ends where it was read to.
 pub(crate) fn remove(folder: &Path, segment: u32, end: u64) -> io::Result<bool> {
     let path = path(folder, segment);
@@ -200,6 +214,9 @@ mod tests {
         assert!(matches!(head(&folder, 1).unwrap(), Head::Empty));
         writer.append([b"four".as_slice()].into_iter()).unwrap();
         assert_eq!(writer.written, [1, 2], "no number comes twice");
+        remove_empty(&folder, 2).unwrap();
+        remove_empty(&folder, 1).unwrap();
+        assert_eq!(numbers(&folder).unwrap(), [2]);
     }
 
     /// A file that was cut off at any byte, and one with garbage at any byte, loses nothing else.
