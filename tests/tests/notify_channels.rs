@@ -119,6 +119,31 @@ fn m5_each_alert_is_a_line_of_the_file_of_its_day() {
     assert!(!place.path("elsewhere").exists());
 }
 
+/// In the folder of an agent it is written as that agent, wherever a link leads.
+#[test]
+fn m5_root_writes_nothing_in_a_folder_that_is_not_its_own() {
+    if !nix::unistd::geteuid().is_root() {
+        return skip("not root: nothing was written for somebody else");
+    }
+    let place = Place::new();
+    let folder = PathBuf::from(format!("/var/tmp/claw-notify-test-{}", std::process::id()));
+    fs::create_dir(&folder).unwrap();
+    let nobody = nix::unistd::Uid::from_raw(65534);
+    nix::unistd::chown(&folder, Some(nobody), None).unwrap();
+    let also = format!("file:{}/logs", folder.display());
+    let told = place.tell(&["--also", &also], &record("disk:/", "fail", "ERROR"));
+    let file = folder.join("logs/health-2026-11-22.log");
+    let owner = fs::metadata(&file).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
+    fs::remove_file(&file).unwrap();
+    let target = place.path("root-only");
+    std::os::unix::fs::symlink(&target, &file).unwrap();
+    let linked = place.tell(&["--also", &also], &record("y", "fail", "ERROR"));
+    fs::remove_dir_all(&folder).unwrap();
+    assert_eq!((told.status, told.stderr.as_str(), owner.unwrap()), (0, "", 65534));
+    assert_eq!(linked.status, 1, "{}", linked.stderr);
+    assert!(!target.exists());
+}
+
 #[test]
 fn a_webhook_gets_each_record_signed_and_many_at_once() {
     let place = Place::new();
@@ -138,7 +163,8 @@ fn a_webhook_gets_each_record_signed_and_many_at_once() {
     assert!(took < Duration::from_millis(2500), "{took:?}");
     let mut bodies: Vec<_> = heard.iter().map(|heard| heard.body.clone()).collect();
     let mut expected = lines.clone();
-    (bodies.sort(), expected.sort());
+    bodies.sort();
+    expected.sort();
     assert_eq!(bodies, expected, "each record as it came, unknown keys and all");
     let signature = heard[0].header("x-claw-signature-256").unwrap();
     let signed = std::process::Command::new("openssl")

@@ -63,7 +63,8 @@ mod verbs;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(end) = channels::openclaw::ERRAND.serve() {
+    if let Some(end) = channels::openclaw::ERRAND.serve().or_else(|| channels::file::ERRAND.serve())
+    {
         return end;
     }
     match args::parse() {

@@ -1,12 +1,16 @@
 //! A log of its own for each day: `health-2026-11-22.log`, a line a record.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
+use claw_box::{Errand, Owner, Users};
 use claw_record::Record;
 use nix::libc::O_NOFOLLOW;
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
 
 use super::{Channel, Parcel, Refusal, Takes, unlimited};
 use crate::compose::word;
@@ -33,13 +37,49 @@ fn check(address: &str) -> Result<(), String> {
     }
 }
 
-fn send(parcel: &Parcel<'_>, _: &Means) -> Result<String, Refusal> {
+/// A line to be written by the user whose folder it is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    folder: PathBuf,
+    name: String,
+    line: String,
+}
+
+/// Written with the rights of the folder's owner, who could put a link there for root to follow.
+pub(crate) const ERRAND: Errand<Job, ()> = Errand { word: "write-as-owner", work };
+
+fn work(_: &Owner, job: &Job, _: Instant) -> Result<(), String> {
+    let made = DirBuilder::new().recursive(true).mode(0o750).create(&job.folder);
+    let written = made.and_then(|()| append(&job.folder, &job.name, &job.line));
+    written.map_err(|error| error.to_string())
+}
+
+fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     let record: Record = serde_json::from_str(parcel.record)
         .map_err(|error| Refusal::Message(format!("not a record: {error}")))?;
     let (name, line) = line(&record, parcel.ids);
-    append(Path::new(parcel.address), &name, &line)
-        .map(|()| name)
-        .map_err(|error| Refusal::Later(format!("cannot write '{}': {error}", parcel.address)))
+    let folder = Path::new(parcel.address);
+    let written = match owner(folder) {
+        Some(owner) => {
+            let job = Job { folder: folder.to_owned(), name: name.clone(), line };
+            ERRAND.ask(&owner, job, Instant::now() + means.timeout)
+        }
+        None => spool::make(folder)
+            .and_then(|()| append(folder, &name, &line))
+            .map_err(|error| error.to_string()),
+    };
+    let cannot = |why: String| Refusal::Later(format!("cannot write '{}': {why}", parcel.address));
+    written.map(|()| name).map_err(cannot)
+}
+
+/// Whose folder it is, or that in which it is to be, where that is not ours.
+fn owner(folder: &Path) -> Option<Owner> {
+    if !geteuid().is_root() {
+        return None;
+    }
+    let there = folder.ancestors().find_map(|above| above.metadata().ok())?;
+    let users = Users::here();
+    (there.uid() != 0).then(|| users.numbered(there.uid()).cloned()).flatten()
 }
 
 /// The name of the day's file, and the line.
@@ -56,7 +96,6 @@ fn line(record: &Record, ids: &str) -> (String, String) {
 
 /// A line that is on the disk once this returns.
 fn append(folder: &Path, name: &str, line: &str) -> io::Result<()> {
-    spool::make(folder)?;
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o640).custom_flags(O_NOFOLLOW);
     let mut file: File = options.open(folder.join(name))?;

@@ -3,7 +3,7 @@
 mod alertmanager;
 mod discord;
 mod exec;
-mod file;
+pub(crate) mod file;
 mod healthchecks;
 mod hook;
 mod ntfy;

@@ -139,11 +139,12 @@ impl Engine {
     /// Writes down what is known, once and for all that this process does.
     pub(super) fn finish(&mut self) {
         self.save();
-        self.clean();
-        self.save();
         if let Err(error) = self.journal.sync() {
             let file = self.path("state");
             self.complain_once(format!("cannot write '{}': {error}", file.display()));
         }
+        self.clean();
+        // That a segment is gone can be seen.
+        self.save();
     }
 }

@@ -217,7 +217,8 @@ impl Engine {
         }
         self.save();
         let due = self.dispatch(now);
-        if !has_more {
+        // At the end it is done once.
+        if !has_more && !self.is_ended {
             self.clean();
         }
         let until_look = self.next_look.saturating_duration_since(Instant::now());
