@@ -68,7 +68,8 @@ struct State {
     random: u64,
     by_chat: BTreeMap<String, Mood>,
     seen: Vec<Seen>,
-    not_before: BTreeMap<String, Instant>,
+    /// Until when a chat is to wait, and when that was said.
+    not_before: BTreeMap<String, (Instant, Instant)>,
     arrivals: BTreeMap<String, Vec<Instant>>,
     wrongs: Vec<String>,
     number: i64,
@@ -119,6 +120,12 @@ impl BadTelegram {
         (state.random, state.any_of) = (seed | 1, moods);
     }
 
+    /// The caller was killed just now: what was said to it in the instant before, nobody has heard.
+    pub fn caller_was_killed(&self) {
+        const INSTANT: Duration = Duration::from_millis(100);
+        self.lock().not_before.retain(|_, (_, said)| said.elapsed() >= INSTANT);
+    }
+
     /// What came, up to now.
     pub fn seen(&self) -> Vec<Seen> {
         self.lock().seen.clone()
@@ -163,7 +170,8 @@ impl BadTelegram {
                 mood = Mood::Says(400, "Bad Request: message is too long");
             }
             if let Mood::Wait(seconds) = mood {
-                state.not_before.insert(chat, Instant::now() + Duration::from_secs(seconds));
+                let now = Instant::now();
+                state.not_before.insert(chat, (now + Duration::from_secs(seconds), now));
             }
             if matches!(mood, Mood::Well | Mood::Cut) {
                 state.number += 1;
@@ -233,9 +241,9 @@ impl State {
     fn look_at(&mut self, chat: &str, seen: &Seen) {
         let now = Instant::now();
         if let Some(until) = self.not_before.get(chat)
-            && now < *until
+            && now < until.0
         {
-            self.wrongs.push(format!("{:?} before it was allowed: {}", *until - now, seen.text()));
+            self.wrongs.push(format!("{:?} before it was allowed: {}", until.0 - now, seen.text()));
         }
         let arrivals = self.arrivals.entry(chat.to_owned()).or_default();
         let within =

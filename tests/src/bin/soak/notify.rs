@@ -1,5 +1,6 @@
 //! A claw-notify that is killed at any moment, against a Telegram that behaves badly: every alert that
-//! it passed on is told, nothing is told before that is allowed, and twice is only what was on its way.
+//! it passed on is told, nothing is told before that is allowed, but for what it was told to wait in the instant before the
+//! kill, and twice is only what was on its way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -77,6 +78,7 @@ impl Place {
         // Nothing else than that signal, wherever it is.
         let _ = child.kill();
         child.wait()?;
+        self.telegram.caller_was_killed();
         let _ = reader.join();
         Ok(lines.iter().count())
     }
