@@ -11,7 +11,6 @@ use claw_record::seconds;
 use crate::budget::Limit;
 use crate::decide::SHORTEST_GRACE;
 use crate::patient::Unit;
-use crate::span;
 
 /// Restart what a record says is down, within limits.
 ///
@@ -41,7 +40,7 @@ pub(crate) struct Args {
     pub(crate) limit: Limit,
 
     /// How long after it gave up it tries again by itself
-    #[arg(long, env = "CLAW_HEAL_COOL_DOWN", hide_env_values = true, value_name = "TIME", default_value = "1h", value_parser = span::parse)]
+    #[arg(long, env = "CLAW_HEAL_COOL_DOWN", hide_env_values = true, value_name = "TIME", default_value = "1h", value_parser = claw_record::span)]
     pub(crate) cool_down: Duration,
 
     /// How long a start of the gateway may take; longer where longer ones were measured
@@ -161,7 +160,7 @@ fn unit(text: &str) -> Result<Unit, String> {
 }
 
 fn grace(text: &str) -> Result<Duration, String> {
-    let grace = span::parse(text)?;
+    let grace = claw_record::span(text)?;
     if grace < SHORTEST_GRACE {
         return Err(format!("it must be {}s or more", SHORTEST_GRACE.as_secs()));
     }

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 use crate::moment::Moment;
-use crate::span;
 
 /// So many restarts within so long: `5/5m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +25,7 @@ impl FromStr for Limit {
         let (restarts, within) = text.split_once('/').ok_or("not a limit, such as 5/5m")?;
         let restarts = restarts.parse().ok().filter(|count| (1..=MOST).contains(count));
         let restarts = restarts.ok_or_else(|| format!("not a number from 1 to {MOST}"))?;
-        let within = span::parse(within)?;
+        let within = claw_record::span(within)?;
         if within < SHORTEST {
             return Err("the time must be 1s or more".to_owned());
         }
@@ -36,7 +35,7 @@ impl FromStr for Limit {
 
 impl fmt::Display for Limit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {}", self.restarts, span::shown(self.within))
+        write!(f, "{} in {}", self.restarts, claw_record::shown_span(self.within))
     }
 }
 

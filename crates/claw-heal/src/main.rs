@@ -17,7 +17,6 @@ mod patient;
 mod restart_log;
 mod run;
 mod said;
-mod span;
 mod state;
 mod systemctl;
 mod tell;

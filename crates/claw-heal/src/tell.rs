@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use claw_box::Owner;
-use claw_record::{Record, Severity, Source, Status};
+use claw_record::{Record, Severity, Source, Status, shown_span as shown};
 use serde_json::Value;
 
 use crate::act::{Act, LADDER, Rung, journal};
@@ -11,7 +11,6 @@ use crate::budget::Limit;
 use crate::cause::Cause;
 use crate::chart::{Chart, GaveUp, Trouble};
 use crate::patient::{Kind, Unit};
-use crate::span::shown;
 
 /// Who tells, and what is the same in all of it.
 #[derive(Debug)]

@@ -9,7 +9,6 @@ use clap_complete::Shell;
 
 use crate::channels;
 use crate::means::Server;
-use crate::span;
 
 /// Tell people what records say, and lose no alert.
 ///
@@ -54,7 +53,7 @@ pub(crate) struct Args {
     pub(crate) subject: String,
 
     /// How long is waited for what belongs to the same incident
-    #[arg(long, global = true, env = "CLAW_NOTIFY_WAIT", hide_env_values = true, value_name = "TIME", default_value = "5s", value_parser = span::parse)]
+    #[arg(long, global = true, env = "CLAW_NOTIFY_WAIT", hide_env_values = true, value_name = "TIME", default_value = "5s", value_parser = claw_record::span)]
     pub(crate) wait: Duration,
 
     /// After what time it is told again that an incident lasts
@@ -66,11 +65,11 @@ pub(crate) struct Args {
     pub(crate) settle: Duration,
 
     /// How long is waited for a receipt before the next target is told
-    #[arg(long, global = true, env = "CLAW_NOTIFY_FAILOVER", hide_env_values = true, value_name = "TIME", default_value = "30s", value_parser = span::parse)]
+    #[arg(long, global = true, env = "CLAW_NOTIFY_FAILOVER", hide_env_values = true, value_name = "TIME", default_value = "30s", value_parser = claw_record::span)]
     pub(crate) failover: Duration,
 
     /// How long is tried after the last record; what is left then stays in the spool
-    #[arg(long, global = true, env = "CLAW_NOTIFY_PATIENCE", hide_env_values = true, value_name = "TIME", default_value = "40s", value_parser = span::parse)]
+    #[arg(long, global = true, env = "CLAW_NOTIFY_PATIENCE", hide_env_values = true, value_name = "TIME", default_value = "40s", value_parser = claw_record::span)]
     pub(crate) patience: Duration,
 
     /// How long one thing that is sent may take
@@ -344,7 +343,7 @@ fn target(text: &str) -> Result<String, String> {
 }
 
 fn some(text: &str) -> Result<Duration, String> {
-    match span::parse(text)? {
+    match claw_record::span(text)? {
         time if time.is_zero() => Err("it must be more than 0s".to_owned()),
         time => Ok(time),
     }
@@ -352,7 +351,7 @@ fn some(text: &str) -> Result<Duration, String> {
 
 fn long(text: &str) -> Result<Duration, String> {
     const SHORTEST: Duration = Duration::from_secs(1);
-    match span::parse(text)? {
+    match claw_record::span(text)? {
         time if time < SHORTEST => Err("it must be 1s or more".to_owned()),
         time => Ok(time),
     }

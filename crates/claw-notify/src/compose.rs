@@ -8,7 +8,6 @@ use crate::clock::{rfc3339, wall};
 use crate::flood::Flood;
 use crate::incident::{Fact, Incident, News, loudness};
 use crate::message::Body;
-use crate::span;
 use crate::spool::Ids;
 use crate::text::{self, shown};
 
@@ -37,7 +36,7 @@ pub(crate) fn word(severity: Severity) -> &'static str {
 /// One incident, as it is told.
 pub(crate) fn incident(incident: &Incident, news: News, source: &Source) -> Body {
     let Incident { worst, last, .. } = incident;
-    let lasted = span::shown(seconds(last.time - incident.began));
+    let lasted = claw_record::shown_span(seconds(last.time - incident.began));
     let heard = time_of_day(last.time);
     let (sign, head) = match news {
         News::Opened | News::Worse | News::Again | News::CameAndWent => {

@@ -55,7 +55,6 @@ mod route;
 mod run;
 mod secret;
 mod silence;
-mod span;
 mod spool;
 mod text;
 mod verbs;

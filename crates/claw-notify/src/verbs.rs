@@ -14,7 +14,6 @@ use crate::command::{self, Command};
 use crate::compose;
 use crate::engine::{Engine, Setup, keep};
 use crate::message::Message;
-use crate::span;
 use crate::spool::journal;
 use crate::spool::{Id, numbers, path};
 use crate::text;
@@ -101,7 +100,7 @@ fn show(setup: &Setup, dead: bool, output: &mut Output) -> Result<Outcome, Compl
             let words = format!(
                 "silence {number} about {about} ends at {}, in {}: {}",
                 rfc3339(silence.until_wall),
-                span::shown(left),
+                claw_record::shown_span(left),
                 silence.why
             );
             output.record(&source.record("silence", "notify:silence", Status::Pass, &words))?;
@@ -120,7 +119,7 @@ fn waiting(message: &Message, target: &str, now: u64, source: &Source) -> claw_r
         message.number,
         message.count,
         message.ids,
-        span::shown(since),
+        claw_record::shown_span(since),
         refused.concat()
     );
     let mut record = source.record("queue", target, Status::Warn, &words);
@@ -246,7 +245,7 @@ pub(crate) fn test(setup: &Setup, output: &mut Output) -> Result<Outcome, Compla
 fn why(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Later(why) | Refusal::Message(why) | Refusal::Target(why) => why.clone(),
-        Refusal::Wait(time) => format!("it asks to wait for {}", span::shown(*time)),
+        Refusal::Wait(time) => format!("it asks to wait for {}", claw_record::shown_span(*time)),
         Refusal::Moved(to) => format!("its address is {to} now"),
     }
 }

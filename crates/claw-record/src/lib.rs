@@ -8,11 +8,13 @@ mod human;
 mod read;
 mod record;
 mod settings;
+mod span;
 mod write;
 
 pub use exit::{Complaint, Outcome, complain, report};
 pub use human::{Style, shown};
 pub use read::{Line, Lines, pass_on};
 pub use record::{LINE_LIMIT, Record, Severity, Source, Status};
-pub use settings::{parse, seconds, span};
+pub use settings::{parse, seconds};
+pub use span::{shown_span, span};
 pub use write::{Format, Output};

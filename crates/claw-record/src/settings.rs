@@ -212,18 +212,6 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     if span.is_zero() { Err("it must be more than 0 seconds".to_owned()) } else { Ok(span) }
 }
 
-/// Reads a span of time as it is typed: a number of `ms`, `s`, `m`, `h` or `d`, or of seconds.
-pub fn span(text: &str) -> Result<Duration, String> {
-    const UNITS: [(&str, f64); 6] =
-        [("", 1.0), ("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86_400.0)];
-    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let not = || "not a span of time, such as 30s, 5m or 1h".to_owned();
-    let (_, seconds) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(not)?;
-    let number: f64 = number.parse().map_err(|_| not())?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| not())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Arg;
@@ -288,29 +276,6 @@ mod tests {
         let settings = BTreeMap::from([("CLAW_TEST_OF_CULPRIT".to_owned(), "many".to_owned())]);
         let error = with_settings(command, &settings).try_get_matches_from(["t"]).unwrap_err();
         assert_eq!(culprit(&error, &variables), Some("CLAW_TEST_OF_CULPRIT"));
-    }
-
-    #[test]
-    fn a_span_has_a_unit_or_is_in_seconds() {
-        for (text, milliseconds) in [
-            ("0", 0),
-            ("30", 30_000),
-            ("30s", 30_000),
-            ("1.5s", 1500),
-            ("500ms", 500),
-            ("5m", 300_000),
-            ("1h", 3_600_000),
-            ("7d", 604_800_000),
-        ] {
-            assert_eq!(span(text), Ok(Duration::from_millis(milliseconds)), "{text}");
-        }
-        for text in ["", "s", "-1", "1e3", "1 s", "1w", "inf", "NaN", "1.2.3", &"9".repeat(400)] {
-            assert_eq!(
-                span(text),
-                Err("not a span of time, such as 30s, 5m or 1h".into()),
-                "{text}"
-            );
-        }
     }
 
     #[test]

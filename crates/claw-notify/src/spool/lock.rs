@@ -4,9 +4,9 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, posix_fallocate};
+use nix::fcntl::{Flock, posix_fallocate};
 use nix::unistd::geteuid;
 
 /// The right to deliver, as long as it is held. The kernel takes it back from a process that dies.
@@ -20,11 +20,7 @@ pub(crate) fn lock(spool: &Path) -> io::Result<Option<Lock>> {
         .write(true)
         .mode(0o600)
         .open(spool.join("lock"))?;
-    match Flock::lock(open, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(Some(lock)),
-        Err((_, Errno::EAGAIN)) => Ok(None),
-        Err((_, error)) => Err(error.into()),
-    }
+    claw_box::lock(open, Duration::ZERO)
 }
 
 /// Makes the spool where it is missing. Root refuses one that others could change under it.
