@@ -31,6 +31,14 @@ pub struct Run {
     pub stderr: String,
 }
 
+/// A tool that hears every signal, also where the tests were started in the background by a shell that
+/// ignores some there: what is ignored is inherited.
+pub fn hearing(name: &str) -> std::process::Command {
+    let mut command = std::process::Command::new("env");
+    command.arg("--default-signal=HUP,INT,QUIT,TERM").arg(assert_cmd::cargo::cargo_bin(name));
+    command
+}
+
 /// A tool that the workspace built, ready to be given arguments. Nothing of the caller's settings
 /// reaches it, and what it remembers goes to a folder of its own.
 pub fn tool(name: &str) -> Command {

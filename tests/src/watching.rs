@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::assert_fits_the_schema;
+use crate::{assert_fits_the_schema, hearing};
 
 /// Long enough for anything on a box that is busy.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -44,7 +44,7 @@ impl Monitor {
 
     /// The same, changed before it starts.
     pub fn with(state: &Path, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
-        let mut command = Command::new(assert_cmd::cargo::cargo_bin("claw-health"));
+        let mut command = hearing("claw-health");
         for name in ["CLAW_FORMAT", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
             command.env_remove(name);
         }

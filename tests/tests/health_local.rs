@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use claw_tests::{health, run, skip, tool};
+use claw_tests::{health, hearing, run, skip, tool};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -443,10 +443,7 @@ fn a_signal_that_ends_it_ends_what_it_started() {
         [(Signal::SIGTERM, 4241), (Signal::SIGINT, 4242), (Signal::SIGHUP, 4243)]
     {
         let sleep = format!("sleep {seconds}.{}", std::process::id());
-        // What started the tests in the background may ignore SIGINT, and what they start would too.
-        let mut child = Command::new("env")
-            .arg("--default-signal=TERM,INT,HUP")
-            .arg(assert_cmd::cargo::cargo_bin("claw-health"))
+        let mut child = hearing("claw-health")
             .args(["--timeout", "60", &format!("exec:{sleep}"), &format!("exec:{sleep} & wait")])
             .spawn()
             .unwrap();
