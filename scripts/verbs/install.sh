@@ -211,7 +211,9 @@ parts() {
 	! has_unit || part own - "$stage/drop-in" "$drop_in"
 	[ "$unit_file" ] || return 0
 	part folder 0700 - /etc/claw/credentials
-	sed "s|@prefix@|$prefix|; s|@uid@|$uid|" "$here/units/openclaw-agent-monitor.service" >"$stage/unit"
+	workspace=$(setting CLAW_WORKSPACE "$home/.openclaw/workspace" | sed 's/%/%%/g; s/[&|\\]/\\&/g')
+	sed "s|@prefix@|$prefix|; s|@uid@|$uid|; s|@workspace@|$workspace|" \
+		"$here/units/openclaw-agent-monitor.service" >"$stage/unit"
 	part file 0644 "$stage/unit" "$unit_file"
 }
 

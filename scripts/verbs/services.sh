@@ -8,11 +8,13 @@ start() {
 
 restart() {
 	begin "$@"
+	silence 15m
 	bring_up restart_service
 }
 
 stop() {
 	begin "$@"
+	silence 1h
 	# The monitor first: it need not tell what a person does.
 	for service in monitor gateway; do
 		case $services in
@@ -39,7 +41,31 @@ bring_up() { # CMD
 		"$1" "$service"
 	done
 	[ ! "$awaited" ] || wait_until_up
+	# What is not well now is news.
+	end_silence restart
+	end_silence stop
 	exit "$status"
+}
+
+# What a person does to the gateway is no news, for a while.
+silence() { # TIME
+	case $services in
+	*gateway*) ;;
+	*) return 0 ;;
+	esac
+	for subject in "unit:user/$gateway" 'gateway*'; do
+		notify silence --for "$1" --why "deploy $verb" "$subject"
+	done
+}
+
+end_silence() { # VERB
+	notify silence --end "deploy $1"
+}
+
+# Has claw-notify do that, where the monitor tells anybody.
+notify() {
+	is_root && [ "$(setting CLAW_NOTIFY_TO '')$(setting CLAW_NOTIFY_ALSO '')" ] || return 0
+	"$(tool claw-notify)" "$@" >/dev/null || warn "cannot be silent: claw-notify $1 failed"
 }
 
 start_service() {

@@ -63,6 +63,7 @@ take_all_out() {
 		take_limits_out
 		take_linger_out
 	fi
+	take_spool_out
 	lines=$(sed '1!G;h;$!d' "$ledger")
 	take_lines_out
 	if is_root && [ -d /run/systemd/system ]; then run_control monitor daemon-reload; fi
@@ -70,6 +71,16 @@ take_all_out() {
 	take_out folder "$state"
 	# Those above it are empty only now.
 	take_lines_out
+}
+
+# What was not told yet goes with --purge alone.
+take_spool_out() {
+	[ -d "$state/notify" ] && [ ! "$purge" ] || return 0
+	if "$(tool claw-notify)" --state "$state" queue >/dev/null 2>&1; then
+		step "remove $state/notify" rm -rf -- "$state/notify"
+	else
+		warn "what was not told is kept in $state/notify: claw-notify flush tells it; uninstall --purge removes it"
+	fi
 }
 
 take_linger_out() {

@@ -13,7 +13,8 @@ start() {
 	ln -sf /opt/bind/claw-* /usr/local/bin
 	sed "s|--watch 30s|& ${TARGETS:-}|" /opt/claw/scripts/monitor >/usr/local/lib/claw/monitor
 	chmod 755 /usr/local/lib/claw/monitor
-	sed 's|@prefix@|/usr/local|; s|@uid@|1000|' /opt/claw/scripts/units/$unit >/etc/systemd/system/$unit
+	sed 's|@prefix@|/usr/local|; s|@uid@|1000|; s|@workspace@|/home/dev/.openclaw/workspace|' \
+		/opt/claw/scripts/units/$unit >/etc/systemd/system/$unit
 	printf '%s\n' "$@" >/etc/systemd/system/$unit.d/test.conf
 	systemctl daemon-reload
 	systemctl start $unit

@@ -273,3 +273,31 @@ fn the_token_is_never_seen() {
         assert!(!text.contains("secret-token"), "{}: {text}", path.display());
     }
 }
+
+/// Whoever finds out when it matters that nobody is told finds out too late.
+#[test]
+fn m6_every_target_is_tried_from_time_to_time_and_one_that_fails_is_told_by_the_others() {
+    let place = Place::new();
+    place.telegram.always("6", Mood::Says(403, "Forbidden: bot was blocked by the user"));
+    let every = |time| {
+        ["--patience", "1500ms", "--test-every", time, "--to", "telegram:5", "--also", "telegram:6"]
+    };
+    let first = place.tell(&every("1h"), "");
+    assert_eq!(first.status, 1, "{}", first.stderr);
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let told = place.texts();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let trial =
+        format!("🔵 INFO: notify:test on {}\nthis is a test: all is well\n#0.1", host.trim());
+    assert_eq!(told[0], trial);
+    assert!(told[1].contains("the target telegram:6 refuses"), "{told:?}");
+    // It is not time for the next one, which waits behind the first where that did not come through.
+    place.tell(&every("1h"), "");
+    assert_eq!(place.texts().len(), 2);
+    place.tell(&every("2s"), "");
+    assert_eq!(place.texts().len(), 3);
+    // Never, as long as nobody asks for it.
+    let other = Place::new();
+    assert_eq!(other.tell(&["--to", "telegram:5"], "").status, 0);
+    assert!(other.texts().is_empty());
+}

@@ -76,6 +76,10 @@ pub(crate) struct Args {
     #[arg(long, global = true, env = "CLAW_NOTIFY_TIMEOUT", hide_env_values = true, value_name = "TIME", default_value = "20s", value_parser = some)]
     pub(crate) timeout: Duration,
 
+    /// How often it is tried whether every target works; never, where that is 0
+    #[arg(long, global = true, env = "CLAW_NOTIFY_TEST_EVERY", hide_env_values = true, value_name = "TIME", default_value = "0", value_parser = long_or_never)]
+    pub(crate) test_every: Duration,
+
     /// The folder of the spool; by default notify in the state folder
     #[arg(
         long,
@@ -246,13 +250,15 @@ pub(crate) enum Verb {
         /// Why
         #[arg(long, value_name = "REASON")]
         why: Option<String>,
-        /// End the silence of that number now
-        #[arg(long, value_name = "NUMBER", conflicts_with_all = ["time", "why"])]
-        end: Option<u32>,
+        /// End the silence of that number now, or all that have that reason
+        #[arg(long, value_name = "NUMBER|REASON", conflicts_with_all = ["time", "why", "subject"])]
+        end: Option<String>,
         /// Of what alone; a * at its end stands for anything
         #[arg(value_name = "SUBJECT")]
         subject: Option<String>,
     },
+    /// Say whom it tells, and how it goes with each
+    Targets,
     /// Send something to every target, and show the receipts
     Test,
 }
@@ -347,6 +353,10 @@ fn some(text: &str) -> Result<Duration, String> {
         time if time.is_zero() => Err("it must be more than 0s".to_owned()),
         time => Ok(time),
     }
+}
+
+fn long_or_never(text: &str) -> Result<Duration, String> {
+    if claw_record::span(text)?.is_zero() { Ok(Duration::ZERO) } else { long(text) }
 }
 
 fn long(text: &str) -> Result<Duration, String> {

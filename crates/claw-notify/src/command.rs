@@ -16,6 +16,8 @@ pub(crate) enum Command {
     Silence { subject: Option<String>, milliseconds: u64, why: String },
     /// End a silence now.
     EndSilence { number: u32 },
+    /// End all silences of that reason now.
+    EndSilences { why: String },
     /// Try everything again at once.
     Retry,
     /// Tell nothing of these records.

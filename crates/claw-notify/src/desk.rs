@@ -147,19 +147,7 @@ impl Desk {
             None => compose::record(record, &ids),
         };
         *numbers += 1;
-        self.post(Message {
-            number: *numbers,
-            severity: record.severity,
-            body,
-            ids,
-            count: 1,
-            answers: None,
-            since: now,
-            begun: None,
-            receipt: None,
-            refused: Vec::new(),
-            is_shouted: false,
-        });
+        self.post(Message::new(*numbers, record.severity, body, ids, 1, now));
     }
 
     /// Puts a message where it waits for its receipt.
@@ -365,19 +353,8 @@ impl Desk {
             }
             self.changed.insert(Item::Incident(key));
         }
-        self.post(Message {
-            number: *numbers,
-            severity,
-            body,
-            ids,
-            count,
-            answers,
-            since: now,
-            begun: None,
-            receipt: None,
-            refused: Vec::new(),
-            is_shouted: false,
-        });
+        let message = Message::new(*numbers, severity, body, ids, count, now);
+        self.post(Message { answers, ..message });
         true
     }
 

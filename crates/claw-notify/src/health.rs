@@ -146,19 +146,8 @@ mod tests {
 
     fn message() -> Message {
         let (title, text, record) = Default::default();
-        Message {
-            number: 1,
-            severity: Severity::Error,
-            body: Body::Words { title, text, record },
-            ids: Ids::default(),
-            count: 1,
-            answers: None,
-            since: 0,
-            begun: None,
-            receipt: None,
-            refused: Vec::new(),
-            is_shouted: false,
-        }
+        let body = Body::Words { title, text, record };
+        Message::new(1, Severity::Error, body, Ids::default(), 1, 0)
     }
 
     const FIRST: &str = "telegram:1";

@@ -57,6 +57,7 @@ mod secret;
 mod silence;
 mod spool;
 mod text;
+mod trial;
 mod verbs;
 
 use std::process::ExitCode;

@@ -32,6 +32,32 @@ pub(crate) struct Message {
     pub(crate) is_shouted: bool,
 }
 
+impl Message {
+    /// One that went nowhere yet.
+    pub(crate) fn new(
+        number: u64,
+        severity: Severity,
+        body: Body,
+        ids: Ids,
+        count: u64,
+        since: Milliseconds,
+    ) -> Self {
+        Self {
+            number,
+            severity,
+            body,
+            ids,
+            count,
+            answers: None,
+            since,
+            begun: None,
+            receipt: None,
+            refused: Vec::new(),
+            is_shouted: false,
+        }
+    }
+}
+
 /// What it says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Body {

@@ -11,11 +11,19 @@ pub(crate) struct Route {
     pub(crate) targets: Vec<String>,
     /// What is less loud is told only where it ends what was told.
     min: Severity,
+    /// Nothing is told there: it is only tried whether that works.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_trial: bool,
 }
 
 impl Route {
     pub(crate) fn new(targets: Vec<String>, min: Severity) -> Self {
-        Self { targets, min }
+        Self { targets, min, is_trial: false }
+    }
+
+    /// A route by which it is tried whether a target works.
+    pub(crate) fn trial(target: String) -> Self {
+        Self { targets: vec![target], min: Severity::Info, is_trial: true }
     }
 
     /// A route to nobody.
@@ -30,6 +38,6 @@ impl Route {
 
     /// Is it loud enough to be told?
     pub(crate) fn hears(&self, severity: Severity) -> bool {
-        loudness(severity) >= loudness(self.min)
+        !self.is_trial && loudness(severity) >= loudness(self.min)
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
             ..Rules::default()
         },
         failover: milliseconds(args.failover),
+        test_every: Some(milliseconds(args.test_every)).filter(|every| *every > 0),
         fallback: routes(args),
     };
     match &args.verb {
@@ -61,9 +62,10 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
         }
         Some(Verb::Queue { act }) => verbs::queue(setup, act.as_ref(), &mut output),
         Some(Verb::Silence { time, why, end, subject }) => {
-            let silence = verbs::Silence { time: *time, why: why.clone(), end: *end };
+            let silence = verbs::Silence { time: *time, why: why.clone(), end: end.clone() };
             verbs::silence(setup, silence, subject.clone(), &mut output)
         }
+        Some(Verb::Targets) => verbs::targets(&setup, &mut output),
         Some(Verb::Test) => verbs::test(&setup, &mut output),
     }
 }
@@ -71,8 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
 /// Reads, accepts, passes on, and tells.
 fn filter(args: &Args, mut setup: Setup, output: &mut Output) -> Result<Outcome, Complaint> {
     if setup.fallback.is_empty() {
-        let why = "nobody is named: --to SCHEME:ADDRESS, or CLAW_NOTIFY_TO in /etc/claw/claw.env";
-        return Err(Complaint::new(format!("cannot tell anybody: {why}")));
+        return Err(verbs::nobody());
     }
     let mut is_clean = true;
     let elsewhere = match usable(&setup.spool) {

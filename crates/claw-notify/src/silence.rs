@@ -70,6 +70,12 @@ impl Silences {
         self.all.remove(&number).is_some()
     }
 
+    /// The numbers of those that have that reason.
+    pub(crate) fn of_reason(&self, why: &str) -> Vec<u32> {
+        let same = self.all.iter().filter(|(_, silence)| silence.why == why);
+        same.map(|(number, _)| *number).collect()
+    }
+
     /// Until when a subject is not told.
     pub(crate) fn until(&self, subject: &str) -> Milliseconds {
         let covering = self.all.iter().filter(|(_, silence)| silence.covers(subject));

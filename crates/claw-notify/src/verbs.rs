@@ -5,25 +5,24 @@ use std::sync::mpsc::channel;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use claw_record::{Complaint, Outcome, Output, Source, Status, complain};
+use claw_record::{Complaint, Outcome, Output, Severity, Source, Status, complain};
 
 use crate::args::Act;
 use crate::channels::{self, CHANNELS, Parcel, Refusal};
 use crate::clock::{Clock, rfc3339, wall};
 use crate::command::{self, Command};
-use crate::compose;
 use crate::engine::{Engine, Setup, keep};
-use crate::message::Message;
+use crate::message::{Body, Message};
 use crate::spool::journal;
 use crate::spool::{Id, numbers, path};
-use crate::text;
+use crate::trial;
 
 /// What is asked of a silence.
 #[derive(Debug)]
 pub(crate) struct Silence {
     pub(crate) time: Option<Duration>,
     pub(crate) why: Option<String>,
-    pub(crate) end: Option<u32>,
+    pub(crate) end: Option<String>,
 }
 
 /// The channels that there are.
@@ -155,8 +154,12 @@ pub(crate) fn silence(
     subject: Option<String>,
     output: &mut Output,
 ) -> Result<Outcome, Complaint> {
-    if let Some(number) = silence.end {
-        return ask(setup, &Command::EndSilence { number }, "the silence is over", output);
+    if let Some(which) = silence.end {
+        let command = match which.parse() {
+            Ok(number) => Command::EndSilence { number },
+            Err(_) => Command::EndSilences { why: which.clone() },
+        };
+        return ask(setup, &command, &format!("silence {which} is over"), output);
     }
     let (Some(time), Some(why)) = (silence.time, silence.why) else {
         let why = "a silence has an end and a reason: --for 30m --why \"new disk\"";
@@ -201,27 +204,64 @@ fn ask(
     Ok(Outcome::Well)
 }
 
+/// Whom it tells, in which order, and how it goes with each.
+pub(crate) fn targets(setup: &Setup, output: &mut Output) -> Result<Outcome, Complaint> {
+    if setup.fallback.is_empty() {
+        return Err(nobody());
+    }
+    let file = setup.spool.join("state");
+    let contents = journal::load(&file)
+        .map_err(|error| Complaint::cannot("read", &file.display().to_string(), error))?;
+    let kept = keep::load(&contents.values);
+    let mut outcome = Outcome::Well;
+    for route in &setup.fallback {
+        let mut before: Option<&str> = None;
+        for target in &route.targets {
+            let when = before.map_or_else(
+                || "it is told first".to_owned(),
+                |before| format!("it is told where {before} gives no receipt"),
+            );
+            let why = kept.health.get(target).and_then(|health| health.why.as_ref());
+            let record = match why {
+                Some(why) => {
+                    outcome = Outcome::NotWell;
+                    let words = format!("{when}; it does not work: {why}");
+                    setup.source.record("target", target, Status::Fail, &words)
+                }
+                None => setup.source.record("target", target, Status::Pass, &when),
+            };
+            output.record(&record)?;
+            before = Some(target);
+        }
+    }
+    Ok(outcome)
+}
+
+/// There is nobody to tell.
+pub(crate) fn nobody() -> Complaint {
+    let why = "nobody is named: --to SCHEME:ADDRESS, or CLAW_NOTIFY_TO in /etc/claw/claw.env";
+    Complaint::new(format!("cannot tell anybody: {why}"))
+}
+
 /// Sends something to every target, and shows what came of it.
 pub(crate) fn test(setup: &Setup, output: &mut Output) -> Result<Outcome, Complaint> {
     let source = &setup.source;
-    let targets: Vec<_> =
-        setup.fallback.iter().flat_map(|route| route.targets.iter().cloned()).collect();
-    if targets.is_empty() {
-        return Err(Complaint::new("cannot test: nobody is named: --to SCHEME:ADDRESS"));
+    if setup.fallback.is_empty() {
+        return Err(nobody());
     }
+    let targets = setup.fallback.iter().flat_map(|route| route.targets.iter().cloned());
     let mut outcome = Outcome::Well;
     for target in targets {
         let Ok((channel, address)) = channels::of(&target) else { continue };
-        let test =
-            source.record("test", "notify:test", Status::Pass, "this is a test: all is well");
-        let (title, words) = compose::words(&test, "#test");
-        let line = String::from_utf8_lossy(&test.to_line()).trim_end().to_owned();
+        let Body::Words { title, text, record } = trial::body(channel, "#test", source) else {
+            continue;
+        };
         let parcel = Parcel {
             address,
             title: &title,
-            text: &text::parts(&words, channel.longest)[0],
-            record: &line,
-            severity: test.severity,
+            text: &text,
+            record: &record,
+            severity: Severity::Info,
             answers: None,
             ids: "#test",
         };

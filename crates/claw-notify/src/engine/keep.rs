@@ -20,6 +20,7 @@ pub(crate) struct Kept {
     pub(crate) clock: Option<Clock>,
     pub(crate) numbers: u64,
     pub(crate) own: u32,
+    pub(crate) tested: Option<u64>,
     pub(crate) desks: Vec<Desk>,
     pub(crate) ledger: Ledger,
     pub(crate) health: BTreeMap<String, Health>,
@@ -49,6 +50,7 @@ fn take(kept: &mut Kept, key: &str, value: &RawValue) -> Result<(), String> {
     let (what, rest) = key.split_once('/').unwrap_or((key, ""));
     match what {
         "clock" => kept.clock = Some(read(value)?),
+        "tested" => kept.tested = Some(read(value)?),
         "numbers" => (kept.numbers, kept.own) = read(value)?,
         "sent" => {
             kept.ledger.sent.insert(rest.to_owned(), read::<Sent>(value)?);
@@ -117,10 +119,14 @@ impl Engine {
     }
 
     fn rewrite(&mut self) -> std::io::Result<()> {
-        let Self { journal, desks, ledger, health, silences, clock, numbers, own, .. } = self;
+        let Self { journal, desks, ledger, health, silences, clock, numbers, own, tested, .. } =
+            self;
         journal.rewrite(|journal| {
             journal.put("clock", &clock.kept());
             journal.put("numbers", &(*numbers, *own));
+            if let Some(tested) = tested {
+                journal.put("tested", tested);
+            }
             for (key, sent) in &ledger.sent {
                 journal.put(&format!("sent/{key}"), sent);
             }

@@ -4,6 +4,7 @@ mod deliver;
 mod ingest;
 pub(crate) mod keep;
 mod obey;
+mod trials;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -46,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) means: Arc<Means>,
     pub(crate) rules: Rules,
     pub(crate) failover: Milliseconds,
+    /// How often it is tried whether the targets work.
+    pub(crate) test_every: Option<Milliseconds>,
     /// Where damaged segments go, whose routes nobody knows any more.
     pub(crate) fallback: Vec<Route>,
 }
@@ -62,6 +65,8 @@ pub(crate) struct Engine {
     /// What the last message was numbered, and the last record of its own.
     numbers: u64,
     own: u32,
+    /// When it was last tried whether the targets work.
+    tested: Option<Milliseconds>,
     /// The desks of each segment, and where its lines begin.
     segments: BTreeMap<u32, Segment>,
     /// What is on its way: desk and message, and the target.
@@ -112,6 +117,7 @@ impl Engine {
             silences: kept.silences,
             numbers: kept.numbers,
             own: kept.own,
+            tested: kept.tested,
             segments: BTreeMap::new(),
             sending: BTreeMap::new(),
             ledger_changed: BTreeSet::new(),
@@ -207,6 +213,7 @@ impl Engine {
                 self.journal.remove(&format!("silence/{number}"));
             }
         }
+        self.try_targets(now);
         for desk in &mut self.desks {
             desk.compose(
                 (now, self.is_ended && !has_more),

@@ -41,9 +41,10 @@ impl Engine {
                 let kept = self.silences.all.get(&number);
                 self.journal.put(&format!("silence/{number}"), &kept);
             }
-            Command::EndSilence { number } => {
-                if self.silences.close(number) {
-                    self.journal.remove(&format!("silence/{number}"));
+            Command::EndSilence { number } => self.end_silence(number),
+            Command::EndSilences { why } => {
+                for number in self.silences.of_reason(&why) {
+                    self.end_silence(number);
                 }
             }
             Command::Retry => {
@@ -64,6 +65,12 @@ impl Engine {
                 let record = self.setup.source.record("drop", "notify:queue", Status::Pass, &words);
                 (self.told)(record);
             }
+        }
+    }
+
+    fn end_silence(&mut self, number: u32) {
+        if self.silences.close(number) {
+            self.journal.remove(&format!("silence/{number}"));
         }
     }
 }
