@@ -17,6 +17,7 @@ uninstall() {
 	done
 	is_root || find_owner
 	find_ledger
+	take_up_ledger
 	find_owner_of_ledger
 	if [ ! -f "$ledger" ] && [ ! "$purge" ]; then
 		printf 'nothing is installed\n'
@@ -26,6 +27,16 @@ uninstall() {
 	[ ! "$purge" ] || purge_folders
 	tell "${dry_run:+nothing was changed; }steps: $changes"
 	exit "$status"
+}
+
+# An install that was cut off as it began has left no more than this.
+take_up_ledger() {
+	if [ "$dry_run" ] || [ -f "$ledger" ] || [ ! -w "$state" ]; then return; fi
+	if [ -f "$ledger.claw-new" ]; then
+		mv -f -- "$ledger.claw-new" "$ledger"
+	else
+		rmdir -- "$state" 2>/dev/null || :
+	fi
 }
 
 # For whom it is installed, who may be no more.
