@@ -11,6 +11,7 @@ mod lines;
 mod notify;
 mod pipe;
 mod slow_start;
+mod splitter;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -77,6 +78,12 @@ const ALL: &[Soak] = &[
         about: "times a hundred kills of claw-notify and a thousand alerts",
         kept_every: 1,
         run: notify::run,
+    },
+    Soak {
+        name: "splitter",
+        about: "times ten thousand texts through the splitter and the escaper",
+        kept_every: 1,
+        run: splitter::run,
     },
 ];
 
