@@ -8,7 +8,9 @@ pub mod deploy;
 pub mod ear;
 pub mod fake_gateway;
 pub mod pipe;
+pub mod proxy;
 pub mod testbed;
+pub mod tls;
 pub mod watching;
 
 use std::fs::OpenOptions;

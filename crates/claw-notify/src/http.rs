@@ -4,14 +4,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use rustls::CertificateError;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error};
+use ureq::{Agent, Error, Proxy};
 
 use claw_box::getent;
+
+use crate::proxy;
 
 /// What asks: one agent for all of a process, so that connections are used again.
 #[derive(Debug)]
@@ -53,11 +56,20 @@ impl Http {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Answer, String> {
-        let mut request = self.agent(url).post(url);
+        let uri: Uri = url.parse().map_err(|_| NO_URL.to_owned())?;
+        let proxy = proxy::of(&uri, |name| std::env::var(name).ok())?;
+        let way = proxy
+            .as_ref()
+            .map(|proxy| format!("through the proxy {}:{}: ", proxy.host(), proxy.port()));
+        let reason = |error| way.clone().unwrap_or_default() + &reason(&error);
+        let is_secure = [Some(&uri), proxy.as_ref().map(Proxy::uri)]
+            .iter()
+            .any(|uri| uri.is_some_and(|uri| uri.scheme_str() == Some("https")));
+        let mut request = self.agent(is_secure).post(uri).config().proxy(proxy).build();
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let mut response = request.send(body).map_err(|error| reason(&error))?;
+        let mut response = request.send(body).map_err(reason)?;
         /// More than any service answers that was told something.
         const LONGEST_BYTES: u64 = 64 * 1024;
         let retry_after = response.headers().get("retry-after");
@@ -68,13 +80,12 @@ impl Http {
             Ok(body) => body,
             // The status is an answer too, but for one that says all is well.
             Err(_) if status >= 300 => Vec::new(),
-            Err(error) => return Err(reason(&error)),
+            Err(error) => return Err(reason(error)),
         };
         Ok(Answer { status, body, retry_after })
     }
 
-    fn agent(&self, url: &str) -> &Agent {
-        let is_secure = url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"));
+    fn agent(&self, is_secure: bool) -> &Agent {
         if is_secure {
             self.secure.get_or_init(|| agent(self.timeout, system_certificates()))
         } else {
@@ -90,6 +101,8 @@ fn agent(timeout: Duration, certificates: Vec<Certificate<'static>>) -> Agent {
         .build();
     let config = Config::builder()
         .tls_config(tls)
+        // Each request says whether there is one.
+        .proxy(None)
         .http_status_as_error(false)
         // Whoever answers does not decide who else is told.
         .max_redirects(0)
@@ -109,21 +122,49 @@ fn system_certificates() -> Vec<Certificate<'static>> {
     found.iter().map(|found| Certificate::from_der(found).to_owned()).collect()
 }
 
+const NO_URL: &str = "the address is no URL";
+
 /// Why there is no answer, without the address.
 fn reason(error: &Error) -> String {
     match error {
         Error::Timeout(_) => "no answer in time".to_owned(),
         Error::HostNotFound => "unknown host".to_owned(),
         Error::ConnectionFailed => "nobody accepts a connection".to_owned(),
-        Error::Io(error) => error.to_string(),
-        Error::Rustls(error) => format!("TLS: {error}"),
-        Error::BadUri(_) => "the address is no URL".to_owned(),
+        Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(error) => tls(error),
+            None => error.to_string(),
+        },
+        Error::Rustls(error) => tls(error),
+        Error::BadUri(_) => NO_URL.to_owned(),
         Error::BodyExceedsLimit(_) => "the answer is too long".to_owned(),
-        Error::ConnectProxyFailed(_) => "the proxy refuses".to_owned(),
+        Error::ConnectProxyFailed(why) => match why.rsplit('/').next() {
+            Some(status) if status.parse::<u16>().is_ok() => format!("it answers {status}"),
+            _ => "it does not answer".to_owned(),
+        },
         Error::Protocol(error) => format!("not HTTP: {error}"),
         // Others are new, and may hold anything.
         _ => "the request failed".to_owned(),
     }
+}
+
+/// Why a connection is not trusted.
+fn tls(error: &rustls::Error) -> String {
+    use CertificateError as Why;
+    let rustls::Error::InvalidCertificate(why) = error else { return format!("TLS: {error}") };
+    let why = match why {
+        Why::Expired | Why::ExpiredContext { .. } => "it is expired".to_owned(),
+        Why::NotValidYet | Why::NotValidYetContext { .. } => {
+            "it is not valid yet, if this box knows the time".to_owned()
+        }
+        Why::NotValidForName | Why::NotValidForNameContext { .. } => {
+            "it is for another name".to_owned()
+        }
+        Why::UnknownIssuer | Why::BadSignature => {
+            "nobody whom this box trusts has signed it".to_owned()
+        }
+        other => other.to_string(),
+    };
+    format!("its certificate is refused: {why}")
 }
 
 /// Finds the addresses of a name by asking another program: the C library's own resolver does not

@@ -51,6 +51,7 @@ mod incident;
 mod limits;
 mod means;
 mod message;
+mod proxy;
 mod route;
 mod run;
 mod secret;
