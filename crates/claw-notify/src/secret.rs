@@ -80,7 +80,17 @@ pub(crate) fn read(file: &Path) -> Result<Secret, String> {
 pub(crate) fn without(words: &str, secret: &str) -> String {
     /// What is shorter stands in many words, and is no secret.
     const SHORTEST: usize = 5;
-    if secret.len() < SHORTEST { words.to_owned() } else { words.replace(secret, "…") }
+    if secret.len() < SHORTEST {
+        return words.to_owned();
+    }
+    let words = words.replace(secret, "…");
+    // Words that were cut may end within it.
+    let Some((kept, left)) = words.rsplit_once(crate::text::CUT) else { return words };
+    let begins = |length: &usize| secret.get(..*length).is_some_and(|part| kept.ends_with(part));
+    match (SHORTEST..secret.len()).rev().find(begins) {
+        Some(length) => format!("{}{}{left}", &kept[..kept.len() - length], crate::text::CUT),
+        None => words,
+    }
 }
 
 #[cfg(test)]
@@ -112,5 +122,16 @@ mod tests {
             }
         }
         assert!(read(folder.path()).unwrap_err().ends_with("it is no regular file"));
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_left_in_words_even_where_they_were_cut() {
+        assert_eq!(without("a 123:secret b", "123:secret"), "a … b");
+        assert_eq!(without("a 123:secret b", "sec"), "a 123:secret b");
+        for length in 0..20 {
+            let said = crate::text::cut("a 123:secret b", length);
+            let without = without(&said, "123:secret");
+            assert!(!without.contains("123:s"), "{length}: {without}");
+        }
     }
 }

@@ -55,6 +55,9 @@ pub(crate) fn parts(text: &str, most: usize) -> Vec<String> {
     (1..).zip(pieces).map(|(number, piece)| format!("({number}/{all}) {piece}")).collect()
 }
 
+/// Begins what stands at the end of a text that was cut.
+pub(crate) const CUT: &str = "… (";
+
 /// The text up to that many units, and how much was left out.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     if units(text) <= most {
@@ -63,7 +66,7 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
     let kept = pieces(text, most).first().copied().unwrap_or_default();
     let mut short = kept.to_owned();
     // Writing to a string does not fail.
-    let _ = write!(short, "… ({} more bytes)", text.len() - kept.len());
+    let _ = write!(short, "{CUT}{} more bytes)", text.len() - kept.len());
     short
 }
 

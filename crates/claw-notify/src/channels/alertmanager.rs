@@ -25,6 +25,6 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     match answer.status {
         200 => Ok("status 200".to_owned()),
         401 | 403 | 404 => Err(Refusal::Later(format!("status {}", answer.status))),
-        _ => Err(Refusal::of(&answer)),
+        _ => Err(super::hook::scrub(Refusal::of(&answer), &base)),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use claw_record::Severity;
 use serde_json::{Value, json};
 
-use super::hook::{check_file, url};
+use super::hook::{check_file, scrub, url};
 use super::{Channel, Parcel, Refusal, Takes};
 use crate::limits::Limit;
 use crate::means::Means;
@@ -49,7 +49,7 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
         return Err(Refusal::Wait(wait.unwrap_or(Duration::from_secs(30))));
     }
     if !(200..300).contains(&answer.status) {
-        return Err(Refusal::of(&answer).without(&url));
+        return Err(scrub(Refusal::of(&answer), &url));
     }
     match said["id"].as_str() {
         Some(id) => Ok(crate::text::cut(id, 100)),

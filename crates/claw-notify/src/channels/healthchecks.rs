@@ -2,7 +2,7 @@
 
 use claw_record::Severity;
 
-use super::hook::{check_file, url};
+use super::hook::{check_file, scrub, url};
 use super::{Channel, Parcel, Refusal, Takes};
 use crate::limits::Limit;
 use crate::means::Means;
@@ -34,6 +34,6 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     let answer = answer.map_err(Refusal::Later)?;
     match answer.status {
         200..300 => Ok(format!("status {}", answer.status)),
-        _ => Err(Refusal::of(&answer).without(&url)),
+        _ => Err(scrub(Refusal::of(&answer), &url)),
     }
 }

@@ -41,7 +41,34 @@ pub(super) fn url(address: &str, place: Option<&Place>) -> Result<Zeroizing<Stri
     }
 }
 
+/// The refusal without the URL, and without what in it may be secret: who asks, the path, the query, and
+/// the parts of them.
+pub(super) fn scrub(refusal: Refusal, url: &str) -> Refusal {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let asks = authority.rsplit_once('@').map_or("", |(asks, _)| asks);
+    let parts = path.split(['/', '?', '&', '=']).chain(asks.split(':'));
+    parts.fold(refusal.without(url).without(path), |refusal, part| refusal.without(part))
+}
+
 fn is_url(text: &str) -> bool {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_part_of_a_url_is_shown() {
+        let url = "https://somebody:password@example.org/hooks/T0/secret?key=another";
+        for said in [url, "/hooks/T0/secret?key=another", "no secret", "another", "password"] {
+            let Refusal::Later(words) = scrub(Refusal::Later(format!("x {said}")), url) else {
+                panic!("{said}")
+            };
+            let shown = ["secret", "another", "password"].iter().any(|part| words.contains(part));
+            assert!(!shown && words.starts_with('x'), "{words}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::hook::{check_file, url};
+use super::hook::{check_file, scrub, url};
 use super::{Channel, Parcel, Refusal, Takes};
 use crate::limits::Limit;
 use crate::means::Means;
@@ -35,7 +35,7 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     match answer.status {
         200 if answer.words() == "ok" => Ok("ok".to_owned()),
         200 => Err(Refusal::Later("it did not say ok: is this Slack?".to_owned())),
-        _ => Err(Refusal::of(&answer).without(&url)),
+        _ => Err(scrub(Refusal::of(&answer), &url)),
     }
 }
 

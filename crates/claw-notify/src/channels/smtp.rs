@@ -45,7 +45,12 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     };
     let secret = password.as_ref().map_or("", |password| password.as_str());
     let (envelope, mail) = mail(parcel, means).map_err(Refusal::Message)?;
-    let scrub = |why: String| Refusal::Later(without(&why, secret));
+    // As it is said to the server, which may say it again.
+    let user = server.user.as_deref().unwrap_or_default();
+    let plain = zeroize::Zeroizing::new(base64(format!("\0{user}\0{secret}").as_bytes()));
+    let login = zeroize::Zeroizing::new(base64(secret.as_bytes()));
+    let hidden = |why: &str| without(&without(&without(why, secret), &plain), &login);
+    let scrub = |why: String| Refusal::Later(hidden(&why));
     let sockets = sockets(server, means.timeout).map_err(scrub)?;
     let hello = ClientId::Domain(means.host.clone());
     let mut smtp = connect(server, &sockets, &hello, means.timeout).map_err(scrub)?;
@@ -56,7 +61,7 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     }
     let answer = smtp.send(&envelope, &mail);
     let answer = answer.map_err(|error| {
-        let why = without(&words(&error), secret);
+        let why = hidden(&words(&error));
         // What it says of a mailbox may be true tomorrow no more.
         if error.is_permanent() { Refusal::Message(why) } else { Refusal::Later(why) }
     })?;
@@ -64,7 +69,7 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     let receipt = format!("{} {}", answer.code(), crate::text::cut(said, 150));
     // It has it; how it says good-bye does not matter.
     let _ = smtp.quit();
-    Ok(without(&receipt, secret))
+    Ok(hidden(&receipt))
 }
 
 fn sockets(server: &Server, within: Duration) -> Result<Vec<SocketAddr>, String> {
@@ -128,6 +133,21 @@ fn mail(parcel: &Parcel<'_>, means: &Means) -> Result<(Envelope, Vec<u8>), Strin
     Ok((envelope, mail.formatted()))
 }
 
+/// RFC 4648.
+fn base64(bytes: &[u8]) -> String {
+    const SIGNS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+        let bits = bits << (8 * (3 - three.len()));
+        for place in 0..4 {
+            let sign = char::from(SIGNS[bits >> (18 - 6 * place) & 63]);
+            text.push(if place <= three.len() { sign } else { '=' });
+        }
+    }
+    text
+}
+
 /// What went wrong, with what was behind it.
 fn words(error: &Error) -> String {
     let mut words = error.to_string();
@@ -140,4 +160,18 @@ fn words(error: &Error) -> String {
         source = error.source();
     }
     crate::text::cut(&words, 300)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        for (text, expected) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
+            assert_eq!(base64(text.as_bytes()), expected, "{text}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! A program that listens somewhere: each record as a POST of JSON, signed where there is a secret.
 
-use super::hook::{check_url, url};
+use super::hook::{check_url, scrub, url};
 use super::{Channel, Parcel, Refusal, Takes, unlimited};
 use crate::means::Means;
 use crate::secret::without;
@@ -20,7 +20,8 @@ pub(super) const CHANNEL: Channel = Channel {
 fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     let url = url(parcel.address, None)?;
     let body = parcel.record.as_bytes();
-    let signature = match means.webhook_secret.read_if_any().map_err(Refusal::Later)? {
+    let secret = means.webhook_secret.read_if_any().map_err(Refusal::Later)?;
+    let signature = match &secret {
         Some(secret) => format!("sha256={}", signature(secret.as_bytes(), body)),
         None => String::new(),
     };
@@ -34,7 +35,10 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
         200..300 => Ok(format!("status {}", answer.status)),
         // Of a page that is not there another one may be made.
         401 | 403 | 404 => Err(Refusal::Later(format!("status {}", answer.status))),
-        _ => Err(Refusal::of(&answer)),
+        _ => {
+            let secret = secret.as_ref().map_or("", |secret| secret.as_str());
+            Err(scrub(Refusal::of(&answer), &url).without(secret))
+        }
     }
 }
 

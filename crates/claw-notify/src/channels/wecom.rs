@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::hook::{check_file, url};
+use super::hook::{check_file, scrub, url};
 use super::{Channel, Parcel, Refusal, Takes};
 use crate::limits::Limit;
 use crate::means::Means;
@@ -33,9 +33,9 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     let answer = means.http.post(&url, &headers, body.to_string().as_bytes());
     let answer = answer.map_err(Refusal::Later)?;
     if !(200..300).contains(&answer.status) {
-        return Err(Refusal::of(&answer).without(&url));
+        return Err(scrub(Refusal::of(&answer), &url));
     }
-    judge(&answer.body).map_err(|refusal| refusal.without(&url))
+    judge(&answer.body).map_err(|refusal| scrub(refusal, &url))
 }
 
 /// It says everything with status 200.
