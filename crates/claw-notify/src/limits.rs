@@ -63,6 +63,19 @@ impl Ledger {
         }
     }
 
+    /// Forgets what limits nothing any more, and says what that was.
+    pub(crate) fn forget(&mut self, now: Milliseconds) -> Vec<String> {
+        /// Longer than any limit reaches.
+        const LONG: Milliseconds = 3_600_000;
+        let is_over = |sent: &Sent| {
+            sent.not_before <= now && sent.at.last().is_none_or(|at| at + LONG <= now)
+        };
+        let over = self.sent.iter().filter(|(_, sent)| is_over(sent));
+        let over: Vec<_> = over.map(|(key, _)| key.clone()).collect();
+        self.sent.retain(|_, sent| !is_over(sent));
+        over
+    }
+
     /// Nothing more under that key until then.
     pub(crate) fn hold(&mut self, key: &str, until: Milliseconds) {
         let sent = self.sent.entry(key.to_owned()).or_default();
@@ -96,6 +109,16 @@ mod tests {
         ledger.hold("chat", 80_000);
         assert_eq!(ledger.free_at(&limits()), 90_000);
         assert_eq!(ledger.free_at(&limits()[2..]), 0);
+    }
+
+    #[test]
+    fn what_limits_nothing_any_more_is_forgotten() {
+        let mut ledger = Ledger::default();
+        ledger.send(&limits(), 5_000);
+        ledger.hold("chat", 9_000_000);
+        assert!(ledger.forget(3_604_999).is_empty());
+        assert_eq!(ledger.forget(3_605_000), ["bot"]);
+        assert_eq!(ledger.forget(9_000_000), ["chat"]);
     }
 
     proptest! {

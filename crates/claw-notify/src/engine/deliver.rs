@@ -218,8 +218,11 @@ impl Engine {
             self.complain_once(format!("cannot write '{}': {error}", path.display()));
         }
         let records = if message.count == 1 { "record" } else { "records" };
-        let words =
-            format!("told of {} {records}, {}: receipt {receipt}", message.count, message.ids);
+        let words = match message.count {
+            // A reminder.
+            0 => format!("told again: receipt {receipt}"),
+            count => format!("told of {count} {records}, {}: receipt {receipt}", message.ids),
+        };
         let mut record = self.setup.source.record("told", target, Status::Pass, &words);
         record.data.insert("receipt".to_owned(), receipt.into());
         record.data.insert("ids".to_owned(), message.ids.to_string().into());

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use claw_record::complain;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -140,6 +141,53 @@ impl Engine {
                 desk.dump(journal);
             }
         })
+    }
+
+    /// Forgets whom nobody tells anything any more, and what has no bearing on anything.
+    pub(super) fn forget(&mut self) {
+        const PAUSE: Duration = Duration::from_secs(3600);
+        let is_read = self.segments.values().all(|segment| segment.is_read);
+        if Instant::now() < self.next_forget || !is_read {
+            return;
+        }
+        self.next_forget = Instant::now() + PAUSE;
+        let now = self.clock.now();
+        for route in &self.setup.fallback.clone() {
+            self.desk(route);
+        }
+        let is_over = |(at, desk): (usize, &Desk)| {
+            let is_free = !self.segments.values().any(|segment| segment.desks.contains(&at));
+            (is_free && desk.is_forgotten(now)).then_some(at)
+        };
+        let over: Vec<_> = self.desks.iter().enumerate().filter_map(is_over).collect();
+        for at in over.into_iter().rev() {
+            let desk = self.desks.remove(at);
+            let places = self.segments.values_mut().flat_map(|segment| &mut segment.desks);
+            places.filter(|place| **place > at).for_each(|place| *place -= 1);
+            let lasting = desk.incidents.values().filter(|incident| !incident.is_over).count();
+            if lasting > 0 {
+                let target = desk.route.targets.first().map_or("nobody", String::as_str);
+                let incidents =
+                    if lasting == 1 { "incident that is" } else { "incidents that are" };
+                let words = format!(
+                    "nobody has told {target} anything for 30 days: forgotten, \
+                     with {lasting} {incidents} not over"
+                );
+                complain("claw-notify", &words);
+            }
+            desk.forget(&mut self.journal);
+        }
+        let is_known =
+            |target: &String| self.desks.iter().any(|desk| desk.route.targets.contains(target));
+        let gone: Vec<_> = self.health.keys().filter(|it| !is_known(it)).cloned().collect();
+        for target in gone {
+            self.health.remove(&target);
+            self.journal.remove(&format!("health/{target}"));
+        }
+        for key in self.ledger.forget(now) {
+            self.journal.remove(&format!("sent/{key}"));
+        }
+        self.save();
     }
 
     /// Writes down what is known, once and for all that this process does.

@@ -80,6 +80,7 @@ pub(crate) struct Engine {
     is_ended: bool,
     next_look: Instant,
     next_save: Instant,
+    next_forget: Instant,
     complaints: BTreeSet<String>,
     _lock: Lock,
 }
@@ -127,6 +128,7 @@ impl Engine {
             is_ended: false,
             next_look: Instant::now(),
             next_save: Instant::now(),
+            next_forget: Instant::now(),
             complaints: BTreeSet::new(),
             setup,
             _lock: lock,
@@ -134,6 +136,9 @@ impl Engine {
         for route in &engine.setup.fallback.clone() {
             engine.desk(route);
         }
+        let now = engine.clock.now();
+        // An earlier version did not know when.
+        engine.desks.iter_mut().filter(|desk| !desk.was_used()).for_each(|it| it.touch(now));
         let mut damage = kept.damage;
         if contents.is_damaged {
             damage.push(
@@ -161,6 +166,7 @@ impl Engine {
             let wait = self.step();
             let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
             if self.is_ended && (self.is_done() || (is_late && self.sending.is_empty())) {
+                self.forget();
                 self.finish();
                 return;
             }
@@ -227,6 +233,7 @@ impl Engine {
         // At the end it is done once.
         if !has_more && !self.is_ended {
             self.clean();
+            self.forget();
         }
         let until_look = self.next_look.saturating_duration_since(Instant::now());
         until_look.min(Duration::from_millis(due.saturating_sub(now)))
@@ -264,13 +271,16 @@ impl Engine {
         self.desks.iter().map(|desk| desk.dead.len()).sum()
     }
 
-    /// The place of a route's desk.
+    /// The place of a route's desk, which somebody uses.
     fn desk(&mut self, route: &Route) -> usize {
+        let now = self.clock.now();
         if let Some(at) = self.desks.iter().position(|desk| desk.route == *route) {
+            self.desks[at].touch(now);
             return at;
         }
         let number = self.desks.iter().map(|desk| desk.number + 1).max().unwrap_or(0);
-        let desk = Desk::new(number, route.clone());
+        let mut desk = Desk::new(number, route.clone());
+        desk.touch(now);
         self.journal.put(&format!("{number}/desk"), route);
         self.desks.push(desk);
         self.desks.len() - 1

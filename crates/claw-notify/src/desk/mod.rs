@@ -1,10 +1,12 @@
 //! What one route has to tell: its incidents, and the messages that wait for a receipt.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use claw_record::{Record, Source, Status};
-use serde_json::value::RawValue;
 
+use self::kept::Item;
 use crate::channels::{self, Takes};
 use crate::clock::Milliseconds;
 use crate::compose;
@@ -13,7 +15,6 @@ use crate::incident::{Fact, Incident, News, Next, Rules};
 use crate::message::{Body, Key, Message};
 use crate::route::Route;
 use crate::silence::Silences;
-use crate::spool::journal::Journal;
 use crate::spool::read::Cursor;
 use crate::spool::{Id, Ids};
 use crate::text;
@@ -32,18 +33,9 @@ pub(crate) struct Desk {
     /// What nobody will ever take.
     pub(crate) dead: BTreeMap<u64, Message>,
     pub(crate) cursors: BTreeMap<u32, Cursor>,
+    /// When somebody wanted to tell something here last, to the day.
+    used: Option<Milliseconds>,
     changed: BTreeSet<Item>,
-}
-
-/// Something that is kept.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Item {
-    Incident(Key),
-    Failing(Key),
-    Flood,
-    Message(u64),
-    Dead(u64),
-    Cursor(u32),
 }
 
 /// So many subjects are followed one by one.
@@ -66,6 +58,7 @@ impl Desk {
             outbox: BTreeMap::new(),
             dead: BTreeMap::new(),
             cursors: BTreeMap::new(),
+            used: None,
             changed: BTreeSet::new(),
         }
     }
@@ -74,6 +67,31 @@ impl Desk {
     pub(crate) fn set_route(&mut self, route: Route) {
         self.takes = Self::new(self.number, route.clone()).takes;
         self.route = route;
+    }
+
+    /// Somebody wants to tell something here.
+    pub(crate) fn touch(&mut self, now: Milliseconds) {
+        const DAY: Milliseconds = 86_400_000;
+        if self.used.is_none_or(|used| used + DAY <= now) {
+            self.used = Some(now);
+            self.changed.insert(Item::Used);
+        }
+    }
+
+    /// Is it known when it was used?
+    pub(crate) fn was_used(&self) -> bool {
+        self.used.is_some()
+    }
+
+    /// Has nobody used it for so long that it will not be again, and does nothing wait in it?
+    pub(crate) fn is_forgotten(&self, now: Milliseconds) -> bool {
+        const LONG: Milliseconds = 30 * 86_400_000;
+        self.used.is_some_and(|used| used + LONG <= now)
+            && self.outbox.is_empty()
+            && self.dead.is_empty()
+            && self.flood.is_none()
+            && self.cursors.is_empty()
+            && self.incidents.values().all(|incident| incident.untold_count == 0)
     }
 
     /// Can it hear more?
@@ -356,84 +374,5 @@ impl Desk {
         let message = Message::new(*numbers, severity, body, ids, count, now);
         self.post(Message { answers, ..message });
         true
-    }
-
-    /// Puts what changed into the journal.
-    pub(crate) fn save(&mut self, journal: &mut Journal) {
-        for item in std::mem::take(&mut self.changed) {
-            self.put(&item, journal);
-        }
-    }
-
-    /// Puts all of it into the journal.
-    pub(crate) fn dump(&self, journal: &mut Journal) {
-        journal.put(&format!("{}/desk", self.number), &self.route);
-        let incidents = self.incidents.keys().cloned().map(Item::Incident);
-        let failing = self.failing.iter().cloned().map(Item::Failing);
-        let messages = self.outbox.keys().copied().map(Item::Message);
-        let dead = self.dead.keys().copied().map(Item::Dead);
-        let cursors = self.cursors.keys().copied().map(Item::Cursor);
-        let flood = self.flood.iter().map(|_| Item::Flood);
-        let all = incidents.chain(failing).chain(messages).chain(dead).chain(cursors).chain(flood);
-        for item in all {
-            self.put(&item, journal);
-        }
-    }
-
-    fn put(&self, item: &Item, journal: &mut Journal) {
-        let number = self.number;
-        let named = |what: &str, key: &Key| format!("{number}/{what}/{}\n{}", key.0, key.1);
-        match item {
-            Item::Incident(key) => {
-                journal.put(&named("incident", key), &self.incidents.get(key));
-            }
-            Item::Failing(key) => {
-                journal.put(&named("failing", key), &self.failing.get(key).map(|_| true));
-            }
-            Item::Flood => journal.put(&format!("{number}/flood"), &self.flood),
-            Item::Message(message) => {
-                journal.put(&format!("{number}/message/{message}"), &self.outbox.get(message));
-            }
-            Item::Dead(message) => {
-                journal.put(&format!("{number}/dead/{message}"), &self.dead.get(message));
-            }
-            Item::Cursor(segment) => {
-                journal.put(&format!("{number}/cursor/{segment}"), &self.cursors.get(segment));
-            }
-        }
-    }
-
-    /// Takes in what the journal holds under a key behind the number of this desk.
-    pub(crate) fn load(&mut self, key: &str, value: &RawValue) -> Result<(), String> {
-        fn read<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
-            serde_json::from_str(value.get()).map_err(|error| error.to_string())
-        }
-        let (what, rest) = key.split_once('/').unwrap_or((key, ""));
-        let named = || {
-            let (host, subject) = rest.split_once('\n').unwrap_or_default();
-            (host.to_owned(), subject.to_owned())
-        };
-        let number = || rest.parse::<u64>().map_err(|_| format!("not a number: {rest}"));
-        match what {
-            "incident" => {
-                self.incidents.insert(named(), read(value)?);
-            }
-            "failing" => {
-                self.failing.insert(named());
-            }
-            "flood" => self.flood = read(value)?,
-            "message" => {
-                self.outbox.insert(number()?, read(value)?);
-            }
-            "dead" => {
-                self.dead.insert(number()?, read(value)?);
-            }
-            "cursor" => {
-                let segment = rest.parse().map_err(|_| format!("not a number: {rest}"))?;
-                self.cursors.insert(segment, read(value)?);
-            }
-            _ => {}
-        }
-        Ok(())
     }
 }
