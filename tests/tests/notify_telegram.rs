@@ -239,11 +239,17 @@ fn a_storm_is_a_handful_of_messages_and_every_record_is_in_one() {
 #[test]
 fn a_long_text_comes_in_numbered_parts() {
     let place = Place::new();
-    let text: String = (0..700).map(|number| format!("line {number} 😀\n")).collect();
-    let run = place.tell(&["--text", "--to", "telegram:5", "--also", "telegram:6"], &text);
+    let lines: String = (0..220).map(|number| format!("line {number} 😀\\n")).collect();
+    let long = record("disk:/", "fail", "ERROR", &lines)
+        .replace("\"}", &format!("\",\"remedy\":\"{lines}\"}}"));
+    let run = place.tell(&["--to", "telegram:5"], &long);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     assert!(place.telegram.wrongs().is_empty(), "{:?}", place.telegram.wrongs());
-    assert!(place.texts().iter().all(|text| text.encode_utf16().count() <= 4096));
+    let [first, second] = &place.texts()[..] else { panic!("{:?}", place.texts()) };
+    assert!([first, second].iter().all(|text| text.encode_utf16().count() <= 4096));
+    let whole =
+        first.strip_prefix("(1/2) ").unwrap().to_owned() + second.strip_prefix("(2/2) ").unwrap();
+    assert_eq!(whole.matches(lines.replace("\\n", "\n").trim()).count(), 2, "{whole}");
 }
 
 /// The token is in the path of the request, and nowhere else.
