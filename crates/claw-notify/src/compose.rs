@@ -5,8 +5,9 @@ use std::fmt::Write;
 use claw_record::{Record, Severity, Source, Status};
 
 use crate::clock::{rfc3339, wall};
+use crate::fact::Fact;
 use crate::flood::Flood;
-use crate::incident::{Fact, Incident, News, loudness};
+use crate::incident::{Incident, News, loudness};
 use crate::message::Body;
 use crate::spool::Ids;
 use crate::text::{self, shown};
@@ -33,8 +34,8 @@ pub(crate) fn word(severity: Severity) -> &'static str {
     }
 }
 
-/// One incident, as it is told.
-pub(crate) fn incident(incident: &Incident, news: News, source: &Source) -> Body {
+/// One incident, as it is told under these ids.
+pub(crate) fn incident(incident: &Incident, news: News, ids: &Ids, source: &Source) -> Body {
     let Incident { worst, last, .. } = incident;
     let lasted = claw_record::shown_span(seconds(last.time - incident.began));
     let heard = time_of_day(last.time);
@@ -52,33 +53,37 @@ pub(crate) fn incident(incident: &Incident, news: News, source: &Source) -> Body
     let title = format!("{sign} {head}: {} on {}", incident.subject, incident.host);
     let mut lines = vec![title.clone()];
     match news {
-        News::Opened | News::Worse | News::Again => say(&mut lines, worst),
+        News::Opened | News::Worse => say(&mut lines, worst),
         News::CameAndWent => {
             say(&mut lines, worst);
-            lines.push(format!("{WELL} over after {lasted}: {}", last.message));
+            lines.push(format!("{WELL} over after {lasted}: {}", last.words()));
         }
         News::Lasts => {
             say(&mut lines, last);
             let since = rfc3339(incident.began);
             lines.push(format!("since {since}, heard of last at {heard}"));
         }
-        News::Over => lines.push(format!("after {lasted}: {}", last.message)),
+        News::Over => lines.push(format!("after {lasted}: {}", last.words())),
         News::Flapping => {
             say(&mut lines, worst);
             let often = incident.openings.len();
             lines.push(format!("it came {often} times; the next word is when it has settled"));
         }
-        News::Settled | News::Note => say(&mut lines, last),
+        News::Again | News::Settled | News::Note => say(&mut lines, last),
     }
     if incident.untold_count > 1 {
         lines.push(format!("{} records, {} in all", incident.untold_count, incident.count));
     }
-    lines.push(incident.untold.to_string());
+    lines.push(ids.to_string());
     let severity = severity(incident, news);
     let status = if incident.is_over { Status::Pass } else { last.status };
     let message = lines[1..].join("; ");
-    let record = source.record("alert", &incident.subject, status, &message);
-    let record = finish(record, &incident.host, severity, &incident.untold, incident.untold_count);
+    let mut record = source.record("alert", &incident.subject, status, &message);
+    let fact = if status == Status::Pass { last } else { worst };
+    record.remedy.clone_from(&fact.remedy);
+    record.data.insert("tool".to_owned(), fact.tool.as_str().into());
+    record.data.insert("event".to_owned(), fact.event.as_str().into());
+    let record = finish(record, &incident.host, severity, ids, incident.untold_count);
     Body::Words { title: shown(&title), text: shown(&lines.join("\n")), record }
 }
 
@@ -109,17 +114,17 @@ pub(crate) fn record(record: &Record, ids: &Ids) -> Body {
 
 /// Title and text of a record by itself.
 pub(crate) fn words(record: &Record, ids: &str) -> (String, String) {
-    const LONGEST: usize = 12_000;
     let word = word(record.severity);
-    let title = format!("{} {word}: {} on {}", emoji(record.severity), record.subject, record.host);
+    let [subject, host] = [&record.subject, &record.host].map(|name| claw_record::shown(name));
+    let title = format!("{} {word}: {subject} on {host}", emoji(record.severity));
     let remedy = record.remedy.as_ref().map_or_else(String::new, |it| format!("\n→ {it}"));
-    let message = text::cut(&record.message, LONGEST);
+    let message = text::cut(&text::told(record), text::LONGEST);
     let text = format!("{title}\n{message}{remedy}\n{ids}");
     (shown(&title), shown(&text))
 }
 
 fn say(lines: &mut Vec<String>, fact: &Fact) {
-    lines.push(fact.message.clone());
+    lines.push(fact.words());
     if let Some(remedy) = &fact.remedy {
         lines.push(format!("→ {remedy}"));
     }
@@ -178,6 +183,11 @@ pub(crate) fn many(
     for entry in incidents {
         tally[usize::from(loudness(severity(entry)))] += 1;
     }
+    if subjects == 0
+        && let Some(flood) = flood
+    {
+        return many_more(flood, (ids, count), source);
+    }
     let over = incidents.iter().filter(|(incident, _)| incident.is_over).count();
     let hosts: std::collections::BTreeSet<_> =
         incidents.iter().map(|(incident, _)| incident.host.as_str()).collect();
@@ -225,6 +235,17 @@ pub(crate) fn many(
     Body::Words { title: shown(&title), text: shown(&text), record }
 }
 
+/// Records of subjects that are not followed one by one, and nothing else.
+fn many_more(flood: &Flood, (ids, count): (&Ids, u64), source: &Source) -> Body {
+    let Flood { worst, subject, .. } = flood;
+    let records = if count == 1 { "record" } else { "records" };
+    let title = format!("{} {count} {records} beyond all that is followed", emoji(worst.severity));
+    let text = format!("{title}; the worst: {subject}: {}\n{ids}", worst.words());
+    let record = source.record("alert", "incidents:more", Status::Fail, &title);
+    let record = finish(record, "", worst.severity, ids, count);
+    Body::Words { title: shown(&title), text: shown(&text), record }
+}
+
 fn finish(mut record: Record, host: &str, severity: Severity, ids: &Ids, count: u64) -> String {
     if !host.is_empty() {
         host.clone_into(&mut record.host);
@@ -260,6 +281,7 @@ mod tests {
             status,
             severity,
             message: message.into(),
+            more: 0,
             remedy: None,
         }
     }
@@ -285,14 +307,14 @@ mod tests {
         down.remedy = Some("look".into());
         let mut it = Incident::open("vps".into(), "unit:user/x".into(), down, 0);
         assert_eq!(
-            words(incident(&it, News::Opened, &source())),
+            words(incident(&it, News::Opened, &it.untold, &source())),
             "🚨 CRITICAL: unit:user/x on vps\nit \\u{1b}[1mfailed\\u{202e}\n→ look\n#12.1"
         );
         it.tell(News::Opened, 1, 0);
         it.hear(fact(2, Status::Fail, Severity::Error, "again"), 1, &Rules::default());
         it.hear(fact(3, Status::Pass, Severity::Info, "active"), 2, &Rules::default());
         assert_eq!(
-            words(incident(&it, News::Over, &source())),
+            words(incident(&it, News::Over, &it.untold, &source())),
             "🟢 well again: unit:user/x on vps\nafter 2 min: active\n2 records, 3 in all\n#12.2-3"
         );
     }

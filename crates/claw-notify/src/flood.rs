@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Milliseconds;
-use crate::incident::{Fact, loudness};
+use crate::fact::Fact;
+use crate::incident::loudness;
 use crate::spool::Ids;
 
 /// What came beyond that.

@@ -4,18 +4,20 @@
 //! ends with a record that passes, which is told at once as an answer. One that opens again and again
 //! is told as flapping, once, and then when it is settled.
 
-use claw_record::{Record, Severity, Status};
+use claw_record::{Severity, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Milliseconds;
-use crate::spool::{Id, Ids};
-use crate::text;
+use crate::fact::Fact;
+use crate::spool::Ids;
 
 /// How long is waited for what.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     /// From the first record of an incident until it is told, for what belongs to it.
     pub(crate) wait: Milliseconds,
+    /// From one message about a subject to the next that says something new of it.
+    pub(crate) again: Milliseconds,
     /// From one message about an incident that lasts to the next.
     pub(crate) remind: Milliseconds,
     /// For so long a subject has to be quiet before it is settled, or forgotten.
@@ -27,45 +29,13 @@ pub(crate) struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         const SECOND: Milliseconds = 1000;
-        Self { wait: 5 * SECOND, remind: 4 * 3600 * SECOND, settle: 15 * 60 * SECOND, flaps: 3 }
-    }
-}
-
-/// What a record says, as far as it is told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Fact {
-    pub(crate) id: Id,
-    /// Seconds since 1970.
-    pub(crate) time: i64,
-    pub(crate) tool: String,
-    pub(crate) event: String,
-    pub(crate) status: Status,
-    pub(crate) severity: Severity,
-    pub(crate) message: String,
-    pub(crate) remedy: Option<String>,
-}
-
-impl Fact {
-    /// The fact in a record. What would make a message endless is cut, and that is said.
-    pub(crate) fn of(id: Id, record: &Record) -> Self {
-        const LONGEST: usize = 3_000;
-        const LONGEST_WORD: usize = 200;
         Self {
-            id,
-            time: record.time.unix_timestamp(),
-            tool: text::cut(&record.tool, LONGEST_WORD),
-            event: text::cut(&record.event, LONGEST_WORD),
-            status: record.status,
-            severity: record.severity,
-            message: text::cut(crate::entry::words(record), LONGEST),
-            remedy: record.remedy.as_ref().map(|remedy| text::cut(remedy, LONGEST)),
+            wait: 5 * SECOND,
+            again: 60 * SECOND,
+            remind: 4 * 3600 * SECOND,
+            settle: 15 * 60 * SECOND,
+            flaps: 3,
         }
-    }
-
-    /// Is it a state, which lasts until a record says otherwise? Everything else happens and is over.
-    fn lasts(&self) -> bool {
-        const STATES: [&str; 3] = ["check", "gave-up", "finding"];
-        self.status != Status::Pass && STATES.contains(&self.event.as_str())
     }
 }
 
@@ -188,13 +158,11 @@ impl Incident {
 
     /// Hears one more record about the same.
     pub(crate) fn hear(&mut self, mut fact: Fact, now: Milliseconds, rules: &Rules) {
-        const WORDS: [&str; 2] = ["text", "log"];
-        if self.untold_count > 0 && WORDS.contains(&fact.event.as_str()) {
-            // Each says something else.
-            const LONGEST: usize = 3_000;
-            fact.message = text::cut(&format!("{}\n{}", self.last.message, fact.message), LONGEST);
+        let is_new = fact.happened() && !self.last.says(&fact);
+        if self.untold_count > 0 && fact.happened() {
+            fact.follow(&self.last);
             if self.worst.status == fact.status {
-                self.worst.message.clone_from(&fact.message);
+                self.worst.repeat(&fact);
             }
         }
         let passes = fact.status == Status::Pass;
@@ -230,7 +198,7 @@ impl Incident {
             .told
             .as_ref()
             .is_some_and(|told| loudness(self.worst.severity) > loudness(told.severity));
-        if is_worse || (!is_quiet && (opens || closes || self.is_a_note())) {
+        if is_worse || (!is_quiet && (opens || closes || is_new || self.is_a_note())) {
             self.urgent.get_or_insert(now);
         }
     }
@@ -253,7 +221,9 @@ impl Incident {
             let news = self.news();
             // Of its end everybody wants to know at once; its beginning may be a part of something.
             let wait = if news == News::Over { 0 } else { rules.wait };
-            return (since + wait, Next::Tell(news));
+            let told = self.told.as_ref().filter(|_| news == News::Again);
+            let not_before = told.map_or(0, |told| told.at + rules.again);
+            return ((since + wait).max(not_before), Next::Tell(news));
         }
         let Some(told) = &self.told else { return (self.changed, Next::Forget) };
         if told.was_flapping {
@@ -304,7 +274,8 @@ impl Incident {
             None if self.is_over => News::CameAndWent,
             None => News::Opened,
             Some(_) if self.is_over => News::Over,
-            Some(_) => News::Worse,
+            Some(told) if loudness(self.worst.severity) > loudness(told.severity) => News::Worse,
+            Some(_) => News::Again,
         }
     }
 
@@ -325,6 +296,8 @@ impl Incident {
         self.urgent = None;
         self.untold = Ids::default();
         self.untold_count = 0;
+        self.worst.shorten();
+        self.last.shorten();
     }
 }
 

@@ -1,8 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::spool::Id;
 
-const RULES: Rules = Rules { wait: 5_000, remind: 100_000, settle: 50_000, flaps: 3 };
+const RULES: Rules =
+    Rules { wait: 5_000, again: 10_000, remind: 100_000, settle: 50_000, flaps: 3 };
 
 fn fact(index: u32, event: &str, status: Status, severity: Severity) -> Fact {
     Fact {
@@ -13,6 +15,7 @@ fn fact(index: u32, event: &str, status: Status, severity: Severity) -> Fact {
         status,
         severity,
         message: "m".into(),
+        more: 0,
         remedy: None,
     }
 }
@@ -91,6 +94,35 @@ fn what_only_happened_is_not_said_to_last() {
         story(&[(0, crash(1)), (20_000, crash(2)), (21_000, crash(3))], 300_000),
         ["5: Opened #1.1", "55: Again #1.2-3", "105: forgotten"]
     );
+}
+
+/// What says something else is told, though not at once where much is said.
+#[test]
+fn new_words_of_the_same_are_told_in_time() {
+    let says = |index, event: &str, message: &str| {
+        let mut fact = fact(index, event, Status::Fail, Severity::Error);
+        fact.message = message.into();
+        fact
+    };
+    for event in ["text", "log", "crash"] {
+        let facts = [
+            (0, says(1, event, "job A failed")),
+            (20_000, says(2, event, "job B failed")),
+            (21_000, says(3, event, "job C failed")),
+            (27_000, says(4, event, "job D failed")),
+            (28_000, says(5, event, "job D failed")),
+        ];
+        assert_eq!(
+            story(&facts, 300_000),
+            ["5: Opened #1.1", "25: Again #1.2-3", "35: Again #1.4-5", "85: forgotten"],
+            "{event}"
+        );
+    }
+    let mut incident = opened(says(1, "text", "A"));
+    incident.tell(News::Opened, 1, 5_000);
+    incident.hear(says(2, "text", "B"), 6_000, &RULES);
+    incident.hear(says(3, "text", "C"), 6_000, &RULES);
+    assert_eq!(incident.last.words(), "B\nC");
 }
 
 #[test]

@@ -44,6 +44,7 @@ mod deliverer;
 mod desk;
 mod engine;
 mod entry;
+mod fact;
 mod flood;
 mod health;
 mod http;

@@ -1,6 +1,8 @@
 //! Text as a chat takes it: nothing in it is obeyed, and no part of it is too long.
 
-use std::fmt::Write;
+use std::borrow::Cow;
+
+use claw_record::Record;
 
 /// The text with what could be obeyed, or hide something, written out. Line breaks stay.
 pub(crate) fn shown(text: &str) -> String {
@@ -58,16 +60,39 @@ pub(crate) fn parts(text: &str, most: usize) -> Vec<String> {
 /// Begins what stands at the end of a text that was cut.
 pub(crate) const CUT: &str = "… (";
 
-/// The text up to that many units, and how much was left out.
-pub(crate) fn cut(text: &str, most: usize) -> String {
+/// As much of what is said is told at most: a handful of parts in a chat.
+pub(crate) const LONGEST: usize = 12_000;
+
+/// The text up to that many units, and how many bytes come behind.
+pub(crate) fn begin(text: &str, most: usize) -> (&str, usize) {
     if units(text) <= most {
-        return text.to_owned();
+        return (text, 0);
     }
     let kept = pieces(text, most).first().copied().unwrap_or_default();
-    let mut short = kept.to_owned();
-    // Writing to a string does not fail.
-    let _ = write!(short, "{CUT}{} more bytes)", text.len() - kept.len());
-    short
+    (kept, text.len() - kept.len())
+}
+
+/// The text, and that so many bytes come behind it.
+pub(crate) fn with_more(text: &str, more: usize) -> String {
+    if more == 0 { text.to_owned() } else { format!("{text}{CUT}{more} more bytes)") }
+}
+
+/// The text up to that many units, and how much was left out.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let (kept, more) = begin(text, most);
+    with_more(kept, more)
+}
+
+/// Is it an event of which each says something by itself, in as many lines as it likes?
+pub(crate) fn is_words(event: &str) -> bool {
+    const WORDS: [&str; 2] = ["text", "log"];
+    WORDS.contains(&event)
+}
+
+/// What a record tells in words. Only a text has lines: those of anything else could be taken for ours.
+pub(crate) fn told(record: &Record) -> Cow<'_, str> {
+    let words = crate::entry::words(record);
+    if is_words(&record.event) { Cow::Borrowed(words) } else { claw_record::shown(words) }
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use self::kept::Item;
 use crate::channels::{self, Takes};
 use crate::clock::Milliseconds;
 use crate::compose;
+use crate::fact::Fact;
 use crate::flood::Flood;
-use crate::incident::{Fact, Incident, News, Next, Rules};
+use crate::incident::{Incident, News, Next, Rules, loudness};
 use crate::message::{Body, Key, Message};
 use crate::route::Route;
 use crate::silence::Silences;
@@ -114,7 +115,7 @@ impl Desk {
         (now, rules): (Milliseconds, &Rules),
     ) {
         const LONGEST_NAME: usize = 300;
-        let cut = |name: &str| text::cut(name, LONGEST_NAME);
+        let cut = |name: &str| text::cut(&claw_record::shown(name), LONGEST_NAME);
         let key = (cut(&record.host), cut(&record.subject));
         let is_loud = self.route.hears(record.severity);
         let passes = record.status == Status::Pass;
@@ -130,7 +131,9 @@ impl Desk {
             return;
         }
         let fact = Fact::of(id, record);
-        let has_room = self.incidents.len() < MOST_INCIDENTS;
+        // What is louder finds room also where there is none for others.
+        let most = MOST_INCIDENTS + usize::from(loudness(record.severity)) * MOST_INCIDENTS / 8;
+        let has_room = self.incidents.len() < most;
         match self.incidents.get_mut(&key) {
             Some(incident) if is_loud || !incident.is_over => incident.hear(fact, now, rules),
             None if is_loud && has_room => {
@@ -346,6 +349,12 @@ impl Desk {
             count += flood.count;
             self.changed.insert(Item::Flood);
         }
+        // A reminder tells of no new record, but of the last that there was.
+        if let [(_, key, _)] = &due[..]
+            && count == 0
+        {
+            ids.add(self.incidents[key].last.id, MOST_RANGES);
+        }
         let told: Vec<_> = due.iter().map(|(_, key, news)| (&self.incidents[key], *news)).collect();
         let (body, severity, answers) = match &told[..] {
             _ if self.takes == Takes::Alerts => (
@@ -354,7 +363,7 @@ impl Desk {
                 None,
             ),
             [(incident, news)] if flood.is_none() => {
-                let body = compose::incident(incident, *news, source);
+                let body = compose::incident(incident, *news, &ids, source);
                 let is_answer = incident.thread.is_some();
                 let key = is_answer.then(|| due[0].1.clone());
                 (body, compose::severity(incident, *news), key)
