@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use claw_tests::ear::Ear;
@@ -79,7 +79,8 @@ fn m6_any_program_reads_the_record_and_learns_nothing_else() {
     assert_eq!(receipt(&told), "ticket-7");
     let seen = fs::read_to_string(out).unwrap();
     assert_eq!(seen.lines().next(), Some(line.as_str()));
-    assert!(!seen.contains("secret-token") && !seen.contains("CLAW_"), "{seen}");
+    assert!(seen.contains("\nCLAW_NOTIFY_ID=#1.1\n"), "{seen}");
+    assert!(!seen.contains("secret-token") && !seen.contains("CLAW_ANYTHING"), "{seen}");
 }
 
 #[test]
@@ -89,9 +90,20 @@ fn a_program_that_fails_gets_it_again_and_then_it_stays() {
     let told =
         place.tell(&["--to", &format!("exec:{program}")], &record("disk:/", "fail", "ERROR"));
     assert_eq!(told.status, 1);
-    let words =
-        format!("(exec:{program}: '{program}' failed: no): 'claw-notify flush' tries again");
+    let words = format!("(exec:{program}: '{program}' failed: no");
     assert!(told.stderr.contains(&words), "{}", told.stderr);
+    assert!(told.stderr.contains("): 'claw-notify flush' goes on"), "{}", told.stderr);
+}
+
+/// The log of the day on which it was written, which is named after that day.
+fn log(folder: &Path) -> PathBuf {
+    let entries = fs::read_dir(folder).unwrap();
+    let path = entries.map(|entry| entry.unwrap().path()).next().unwrap();
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let day = name.strip_prefix("health-").and_then(|name| name.strip_suffix(".log")).unwrap();
+    let parts: Vec<_> = day.split('-').map(|part| part.parse::<u32>().unwrap()).collect();
+    assert!(parts.len() == 3 && parts[0] >= 2026 && parts[1] <= 12 && parts[2] <= 31, "{name}");
+    path
 }
 
 #[test]
@@ -102,16 +114,16 @@ fn m5_each_alert_is_a_line_of_the_file_of_its_day() {
     let told = place.tell(&["--also", &also], &record("disk:/", "fail", "ERROR"));
     assert_eq!((told.status, told.stderr.as_str()), (0, ""));
     assert_eq!(
-        fs::read_to_string(folder.join("health-2026-11-22.log")).unwrap(),
+        fs::read_to_string(log(&folder)).unwrap(),
         "2026-11-22T03:14:15Z ERROR vps disk:/ fail: full *of* <it> → look [#1.1]\n"
     );
     // What ends it is written, and what was never told is not.
     let lines = format!("{}\n{}", record("disk:/", "pass", "INFO"), record("x", "pass", "INFO"));
     place.tell(&["--also", &also], &lines);
-    let text = fs::read_to_string(folder.join("health-2026-11-22.log")).unwrap();
+    let text = fs::read_to_string(log(&folder)).unwrap();
     assert_eq!(text.lines().count(), 2, "{text}");
     // Nobody can have it written elsewhere by a link.
-    let link = folder.join("health-2026-11-22.log");
+    let link = log(&folder);
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(place.path("elsewhere"), &link).unwrap();
     let told = place.tell(&["--also", &also], &record("disk:/", "fail", "ERROR"));
@@ -132,7 +144,7 @@ fn m5_root_writes_nothing_in_a_folder_that_is_not_its_own() {
     nix::unistd::chown(&folder, Some(nobody), None).unwrap();
     let also = format!("file:{}/logs", folder.display());
     let told = place.tell(&["--also", &also], &record("disk:/", "fail", "ERROR"));
-    let file = folder.join("logs/health-2026-11-22.log");
+    let file = log(&folder.join("logs"));
     let owner = fs::metadata(&file).map(|meta| std::os::unix::fs::MetadataExt::uid(&meta));
     fs::remove_file(&file).unwrap();
     let target = place.path("root-only");

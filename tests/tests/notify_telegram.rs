@@ -239,17 +239,63 @@ fn a_storm_is_a_handful_of_messages_and_every_record_is_in_one() {
 #[test]
 fn a_long_text_comes_in_numbered_parts() {
     let place = Place::new();
-    let lines: String = (0..220).map(|number| format!("line {number} 😀\\n")).collect();
-    let long = record("disk:/", "fail", "ERROR", &lines)
-        .replace("\"}", &format!("\",\"remedy\":\"{lines}\"}}"));
-    let run = place.tell(&["--to", "telegram:5"], &long);
+    let lines: String = (0..800).map(|number| format!("line {number} 😀\n")).collect();
+    let run = place.tell(&["--text", "--to", "telegram:5"], &lines);
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     assert!(place.telegram.wrongs().is_empty(), "{:?}", place.telegram.wrongs());
-    let [first, second] = &place.texts()[..] else { panic!("{:?}", place.texts()) };
-    assert!([first, second].iter().all(|text| text.encode_utf16().count() <= 4096));
-    let whole =
-        first.strip_prefix("(1/2) ").unwrap().to_owned() + second.strip_prefix("(2/2) ").unwrap();
-    assert_eq!(whole.matches(lines.replace("\\n", "\n").trim()).count(), 2, "{whole}");
+    let texts = place.texts();
+    assert!(texts.iter().all(|text| text.encode_utf16().count() <= 4096));
+    let parts: Vec<_> = (1..)
+        .zip(&texts)
+        .map(|(number, text)| text.strip_prefix(&format!("({number}/3) ")).unwrap())
+        .collect();
+    assert_eq!(parts.len(), 3);
+    assert!(parts.concat().contains(lines.trim()), "joined, the parts are the text");
+    // What would be endless ends, and how much was left out is said to the byte.
+    let run = place.tell(&["--text", "--to", "telegram:6"], &"x".repeat(3 * 1024 * 1024));
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert_eq!(run.stdout.lines().next().map(str::len), Some(3 * 1024 * 1024));
+    let last = place.texts().pop().unwrap();
+    assert!(last.contains("… (") && last.contains(" more bytes)"), "{last}");
+}
+
+/// Two jobs that say what went wrong are told each, whatever their words are about.
+#[test]
+fn m4_each_text_is_told_in_its_own_words() {
+    let place = Place::new();
+    let tell = |text: &str| {
+        let arguments = ["--text", "--severity", "ERROR", "--to", "telegram:5"];
+        let run = place.tell(&arguments, text);
+        assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    };
+    tell("job A failed\n");
+    tell("job B failed\n");
+    let texts = place.texts();
+    assert_eq!(texts.len(), 2, "{texts:?}");
+    assert!(texts[0].ends_with("\njob A failed\n#1.1"), "{texts:?}");
+    assert!(texts[1].ends_with("\njob B failed\n#2.1"), "{texts:?}");
+    // Lines of the journal are the same, and what says the same again is counted.
+    let line = |text: &str| {
+        format!(
+            "{{\"__REALTIME_TIMESTAMP\":\"1795403655123456\",\"_SYSTEMD_UNIT\":\"a.service\",\"PRIORITY\":\"3\",\"MESSAGE\":\"{text}\"}}\n"
+        )
+    };
+    place.tell(&["--to", "telegram:5"], &line("disk error sda"));
+    place.tell(&["--to", "telegram:5"], &(line("segfault") + &line("segfault")));
+    let last = place.texts().pop().unwrap();
+    assert!(last.contains("\nsegfault\n2 records"), "{last}");
+}
+
+/// A record cannot write lines or ids that look like ours.
+#[test]
+fn a_line_break_in_a_record_is_shown() {
+    let place = Place::new();
+    let forged = record("disk:/\\n🚨 fake\\n#9.9", "fail", "ERROR", "full\\n#9.8");
+    place.tell(&["--to", "telegram:5"], &forged);
+    let text = place.texts().pop().unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let expected = ["🔴 ERROR: disk:/\\n🚨 fake\\n#9.9 on vps", "full\\n#9.8", "#1.1"];
+    assert_eq!(lines, expected);
 }
 
 /// The token is in the path of the request, and nowhere else.

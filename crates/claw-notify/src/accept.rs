@@ -38,11 +38,18 @@ struct State {
 #[derive(Debug)]
 enum Item {
     /// A line, the record for people to read where they do, and what is to be accepted.
-    Line { bytes: Vec<u8>, record: Option<Box<Record>>, accept: Accept },
+    Line {
+        bytes: Vec<u8>,
+        record: Option<Box<Record>>,
+        accept: Accept,
+    },
     /// A line that ought to be a record and is none.
     Bad(Vec<u8>, String),
-    /// A part of a line that is too long, and whether it is its end.
+    /// A part of a line that is too long for a record, and whether it is its end.
     Part(Vec<u8>, bool),
+    /// The same of a text. Of its first part the beginning is told.
+    Begin(Vec<u8>),
+    Rest(Vec<u8>, bool),
     /// A record of our own.
     Own(Box<Record>),
 }
@@ -65,6 +72,8 @@ pub(crate) struct Taking {
     pub(crate) format: Format,
 }
 
+/// A text that is longer is told as several, and a line that is longer is cut.
+const LONGEST_TEXT_BYTES: usize = 48 * 1024;
 /// So much waits between the two at most.
 const MOST_BYTES: usize = 256 * 1024;
 
@@ -153,6 +162,7 @@ fn read_lines(between: &Between, taking: &Taking) -> io::Result<()> {
         let size = bytes.len() + OVERHEAD_BYTES;
         let is_long = matches!(line, Line::TooLong);
         let item = match line {
+            Line::TooLong if taking.text.is_some() => Item::Begin(bytes),
             Line::TooLong => {
                 let why = format!("line {number}, not a record: longer than {LINE_LIMIT} bytes");
                 complain("claw-notify", &why);
@@ -173,13 +183,14 @@ fn read_lines(between: &Between, taking: &Taking) -> io::Result<()> {
             Line::Blank => Item::Line { bytes, record: None, accept: Accept::No },
         };
         between.put(item, size);
+        let rest = if taking.text.is_some() { Item::Rest } else { Item::Part };
         while let Some(part) = lines.rest()?.filter(|_| is_long) {
             let part = part.to_vec();
             let size = part.len();
-            between.put(Item::Part(part, false), size);
+            between.put(rest(part, false), size);
         }
         if is_long {
-            between.put(Item::Part(Vec::new(), true), OVERHEAD_BYTES);
+            between.put(rest(Vec::new(), true), OVERHEAD_BYTES);
         }
     }
     Ok(())
@@ -213,7 +224,6 @@ pub(crate) fn filter(
 ) -> Result<bool, Complaint> {
     /// Lines of text that come within this time are one text.
     const PAUSE: Duration = Duration::from_millis(500);
-    const LONGEST_TEXT_BYTES: usize = 48 * 1024;
     let mut is_clean = true;
     let mut text: Vec<Item> = Vec::new();
     let mut is_ended = false;
@@ -225,12 +235,18 @@ pub(crate) fn filter(
         for item in items {
             match item {
                 Item::Line { accept: Accept::Text, .. } => text.push(item),
+                Item::Begin(_) => {
+                    is_clean &= accept_text(&text, taking, writer, events);
+                    batch.append(&mut text);
+                    is_clean &= accept_text(std::slice::from_ref(&item), taking, writer, events);
+                    batch.push(item);
+                }
                 _ => batch.push(item),
             }
         }
         let size: usize = text.iter().map(|item| item.bytes().len() + 1).sum();
         if !text.is_empty() && (is_pause || end.is_some() || size > LONGEST_TEXT_BYTES) {
-            is_clean &= accept_text(&mut text, taking, writer, events);
+            is_clean &= accept_text(&text, taking, writer, events);
             batch.append(&mut text);
         }
         is_clean &= accept(&batch, taking, writer, events);
@@ -257,7 +273,11 @@ pub(crate) fn filter(
 impl Item {
     fn bytes(&self) -> &[u8] {
         match self {
-            Item::Line { bytes, .. } | Item::Bad(bytes, _) | Item::Part(bytes, _) => bytes,
+            Item::Line { bytes, .. }
+            | Item::Bad(bytes, _)
+            | Item::Part(bytes, _)
+            | Item::Rest(bytes, _)
+            | Item::Begin(bytes) => bytes,
             Item::Own(_) => &[],
         }
     }
@@ -283,14 +303,17 @@ fn accept(batch: &[Item], taking: &Taking, writer: &mut Writer, events: &Sender<
 
 /// Puts lines of text on the disk as one record.
 fn accept_text(
-    text: &mut [Item],
+    text: &[Item],
     taking: &Taking,
     writer: &mut Writer,
     events: &Sender<Event>,
 ) -> bool {
     let Some((subject, severity)) = &taking.text else { return true };
-    let lines: Vec<_> = text.iter().map(Item::bytes).collect();
-    let whole = lines.join(&b'\n');
+    let lines = text.iter().map(|item| match item {
+        Item::Begin(bytes) => &bytes[..LONGEST_TEXT_BYTES],
+        item => item.bytes(),
+    });
+    let whole = lines.collect::<Vec<_>>().join(&b'\n');
     if whole.iter().all(u8::is_ascii_whitespace) {
         return true;
     }
@@ -351,7 +374,7 @@ fn say_it_is_over(taking: &Taking, writer: &mut Writer) {
     }
     let spool = writer.spool().display().to_string();
     let words =
-        format!("'{spool}' can be written again: {count} records were told from memory alone");
+        format!("'{spool}' can be written again: {count} records before are in memory alone");
     complain("claw-notify", &words);
     let line = taking.source.record("check", "spool:disk", Status::Pass, &words).to_line();
     // Where that does not go there it will be said again.
@@ -375,7 +398,9 @@ fn pass(batch: &[Item], format: Format, output: &mut Output) -> Result<bool, Com
         if format == Format::Json {
             match item {
                 Item::Own(record) => bytes.extend(record.to_line()),
-                Item::Part(part, false) => bytes.extend_from_slice(part),
+                Item::Part(part, false) | Item::Rest(part, false) | Item::Begin(part) => {
+                    bytes.extend_from_slice(part)
+                }
                 _ => {
                     bytes.extend_from_slice(item.bytes());
                     bytes.push(b'\n');
@@ -391,7 +416,9 @@ fn pass(batch: &[Item], format: Format, output: &mut Output) -> Result<bool, Com
             Item::Own(record) => output.record(record)?,
             Item::Line { bytes, record, .. } => output.pass(bytes, record.as_deref())?,
             Item::Bad(bytes, _) => output.pass(bytes, None)?,
-            Item::Part(part, _) => output.text(&String::from_utf8_lossy(part))?,
+            Item::Part(part, _) | Item::Rest(part, _) | Item::Begin(part) => {
+                output.text(&String::from_utf8_lossy(part))?
+            }
         }
     }
     if !bytes.is_empty() {

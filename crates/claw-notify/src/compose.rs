@@ -117,7 +117,10 @@ pub(crate) fn words(record: &Record, ids: &str) -> (String, String) {
     let word = word(record.severity);
     let [subject, host] = [&record.subject, &record.host].map(|name| claw_record::shown(name));
     let title = format!("{} {word}: {subject} on {host}", emoji(record.severity));
-    let remedy = record.remedy.as_ref().map_or_else(String::new, |it| format!("\n→ {it}"));
+    let remedy = record
+        .remedy
+        .as_ref()
+        .map_or_else(String::new, |it| format!("\n→ {}", claw_record::shown(it)));
     let message = text::cut(&text::told(record), text::LONGEST);
     let text = format!("{title}\n{message}{remedy}\n{ids}");
     (shown(&title), shown(&text))

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use claw_record::{Complaint, complain};
 
 use crate::engine::{Engine, Event, Setup, Told};
+use crate::health::Delay;
 use crate::spool::{numbers, path};
 
 /// How it ended.
@@ -15,7 +16,9 @@ use crate::spool::{numbers, path};
 pub(crate) struct Ended {
     /// How many messages wait, and why.
     pub(crate) left: usize,
-    pub(crate) why: Option<String>,
+    pub(crate) why: Option<Delay>,
+    /// So many records could be put nowhere.
+    pub(crate) lost: u64,
     /// How many messages nobody will take.
     pub(crate) dead: usize,
     /// Something could not be done, and was said.
@@ -61,8 +64,8 @@ fn deliver(
                 let left =
                     deadline.map_or(patience, |it| it.saturating_duration_since(Instant::now()));
                 engine.run(events, left);
-                let ((left, why), dead) = (engine.left(), engine.dead());
-                return Ended { left, why, dead, is_unable: false };
+                let ((left, why), (lost, is_unable)) = (engine.left(), engine.forgotten());
+                return Ended { left, why, dead: engine.dead(), lost, is_unable };
             }
             Ok(Err(back)) => back,
             Err(complaint) => {
@@ -90,8 +93,11 @@ fn deliver(
                         "what could not be written to the spool is lost: another process delivers";
                     complain("claw-notify", words);
                 }
-                let why = (left > 0).then(|| "another process delivers".to_owned());
-                return Ended { left, why, dead: 0, is_unable: lost };
+                let why = (left > 0).then(|| Delay {
+                    words: "another process delivers".to_owned(),
+                    is_refused: false,
+                });
+                return Ended { left, why, is_unable: lost, ..Ended::default() };
             }
         }
     }

@@ -9,18 +9,13 @@ use crate::text;
 /// The line of `journalctl -o json` as a record; nothing where it is none.
 pub(crate) fn journal(line: &[u8], source: &Source) -> Option<Record> {
     let fields: serde_json::Map<String, Value> = serde_json::from_slice(line).ok()?;
-    let field = |name: &str| fields.get(name).and_then(Value::as_str);
-    let microseconds: i128 = field("__REALTIME_TIMESTAMP")?.parse().ok()?;
-    let message = match fields.get("MESSAGE")? {
-        Value::String(text) => text.clone(),
-        // What is not UTF-8 comes as its bytes.
-        Value::Array(bytes) => {
-            let byte = |value: &Value| value.as_u64().and_then(|byte| u8::try_from(byte).ok());
-            let bytes: Vec<_> = bytes.iter().map_while(byte).collect();
-            String::from_utf8_lossy(&bytes).into_owned()
-        }
-        _ => "a message that is too long for the journal to show".to_owned(),
+    // A field that the log had more than once is a list.
+    let field = |name: &str| match fields.get(name)? {
+        Value::Array(all) => all.first()?.as_str(),
+        value => value.as_str(),
     };
+    let microseconds: i128 = field("__REALTIME_TIMESTAMP")?.parse().ok()?;
+    let message = message(fields.get("MESSAGE")?);
     let (status, severity) = match field("PRIORITY").unwrap_or("6") {
         "0" | "1" | "2" => (Status::Fail, Severity::Critical),
         "3" => (Status::Fail, Severity::Error),
@@ -32,7 +27,10 @@ pub(crate) fn journal(line: &[u8], source: &Source) -> Option<Record> {
     let subject = match (of_user, of_system) {
         (Some(unit), _) => format!("unit:user/{unit}"),
         (None, Some(unit)) => format!("unit:system/{unit}"),
-        (None, None) => format!("log:{}", field("SYSLOG_IDENTIFIER").unwrap_or("unknown")),
+        (None, None) => format!(
+            "log:{}",
+            field("SYSLOG_IDENTIFIER").or_else(|| field("_COMM")).unwrap_or("unknown")
+        ),
     };
     let mut record = source.record("log", &subject, status, &message);
     record.severity = severity;
@@ -43,6 +41,20 @@ pub(crate) fn journal(line: &[u8], source: &Source) -> Option<Record> {
         record.time = time;
     }
     Some(record)
+}
+
+/// A message as the journal shows it: a text, its bytes where it is none, or a list of these.
+fn message(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(all) if all.iter().all(Value::is_u64) => {
+            let byte = |value: &Value| value.as_u64().and_then(|byte| u8::try_from(byte).ok());
+            let bytes: Vec<_> = all.iter().map_while(byte).collect();
+            String::from_utf8_lossy(&bytes).into_owned()
+        }
+        Value::Array(all) => all.iter().map(message).collect::<Vec<_>>().join("\n"),
+        _ => "a message that is too long for the journal to show".to_owned(),
+    }
 }
 
 /// A text of any number of lines as a record. The message is its first line; all of it stands in the
@@ -94,6 +106,10 @@ mod tests {
         assert_eq!(record.time.unix_timestamp(), 1_795_403_655);
         let bytes = br#"{"__REALTIME_TIMESTAMP":"1","MESSAGE":[104,105,27]}"#;
         assert_eq!(journal(bytes, &source()).unwrap().message, "hi\u{1b}");
+        let lists = br#"{"__REALTIME_TIMESTAMP":"1","MESSAGE":["x",[121]],"PRIORITY":["3","6"],"_COMM":"foo"}"#;
+        let record = journal(lists, &source()).unwrap();
+        assert_eq!((record.message.as_str(), record.subject.as_str()), ("x y", "log:foo"));
+        assert_eq!(record.severity, Severity::Error);
         for line in [&b"{}"[..], b"[]", b"x", br#"{"MESSAGE":"x"}"#] {
             assert!(journal(line, &source()).is_none());
         }

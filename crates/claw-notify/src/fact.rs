@@ -41,7 +41,10 @@ impl Fact {
             severity: record.severity,
             message: message.to_owned(),
             more,
-            remedy: record.remedy.as_ref().map(|remedy| text::cut(remedy, LONGEST_TOLD)),
+            remedy: record
+                .remedy
+                .as_ref()
+                .map(|remedy| text::cut(&claw_record::shown(remedy), LONGEST_TOLD)),
         }
     }
 

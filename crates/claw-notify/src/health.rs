@@ -1,5 +1,8 @@
 //! How it goes with a target, and which of a route's targets is to be asked.
 
+use std::time::Duration;
+
+use claw_record::shown_span;
 use serde::{Deserialize, Serialize};
 
 use crate::channels::{self, Refusal};
@@ -72,6 +75,40 @@ impl Health {
     /// Has it been out of order for that long?
     pub(crate) fn is_down(&self, since: Milliseconds, now: Milliseconds) -> bool {
         self.refused.is_some() || self.down_since.is_some_and(|down| down + since <= now)
+    }
+}
+
+/// Why a target is not told at once.
+#[derive(Debug)]
+pub(crate) struct Delay {
+    pub(crate) words: String,
+    /// It refused, and is left alone until somebody says otherwise, or for an hour.
+    pub(crate) is_refused: bool,
+}
+
+impl Delay {
+    /// Why nothing is sent there now, or was not the last time.
+    pub(crate) fn of(
+        target: &str,
+        health: Option<&Health>,
+        ledger: &Ledger,
+        now: Milliseconds,
+    ) -> Option<Self> {
+        let (channel, address) = channels::of(target).ok()?;
+        let moved = health.and_then(|health| health.moved_to.as_deref());
+        let limits = (channel.limits)(moved.unwrap_or(address));
+        let not_before = health.map_or(0, |health| health.not_before);
+        let wait = ledger.free_at(&limits).max(not_before).saturating_sub(now);
+        let wait = shown_span(Duration::from_millis(wait.div_ceil(1000) * 1000));
+        let is_now = wait.starts_with("less");
+        let words = match health.and_then(|health| health.why.as_deref()) {
+            Some(why) if is_now => format!("{target}: {why}"),
+            Some(why) => format!("{target}: {why}; not tried again for {wait}"),
+            None if is_now => return None,
+            None => format!("{target}: no more is to be sent for {wait}"),
+        };
+        let is_refused = health.is_some_and(|health| health.refused.is_some());
+        Some(Self { words, is_refused })
     }
 }
 

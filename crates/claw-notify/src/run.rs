@@ -155,9 +155,18 @@ fn say_what_is_left(ended: &Ended, spool: &Path) {
             1 => "1 message waits".to_owned(),
             count => format!("{count} messages wait"),
         };
-        let why = ended.why.as_deref().unwrap_or("there was no time");
+        let why = ended.why.as_ref().map_or("there was no time", |delay| &delay.words);
+        let next = match &ended.why {
+            Some(delay) if delay.is_refused => "'claw-notify queue retry' tries again at once",
+            _ => "'claw-notify flush' goes on",
+        };
         let spool = spool.display();
-        let words = format!("{count} in '{spool}' ({why}): 'claw-notify flush' tries again");
+        complain("claw-notify", &format!("{count} in '{spool}' ({why}): {next}"));
+    }
+    if ended.lost > 0 {
+        let records = if ended.lost == 1 { "1 record is" } else { "records are" };
+        let count = if ended.lost == 1 { String::new() } else { format!("{} ", ended.lost) };
+        let words = format!("{count}{records} lost, which '{}' had no room for", spool.display());
         complain("claw-notify", &words);
     }
 }
@@ -212,11 +221,12 @@ fn routes(args: &Args) -> Vec<Route> {
     let takes = chain.first().and_then(|first| channels::of(first).ok());
     let is_for_people =
         takes.is_some_and(|(channel, _)| channel.takes == channels::Takes::Incidents);
-    if is_for_people && !chain.iter().any(|target| target == "wall") {
+    if is_for_people && !chain.iter().chain(&args.also).any(|target| target == "wall") {
         // Whoever is logged in hears of it when nobody else does.
         chain.push("wall".to_owned());
     }
-    let chain = (!chain.is_empty()).then(|| Route::new(chain, min));
+    let min_of_chain = chain.first().map_or(min, |first| min_of(first));
+    let chain = (!chain.is_empty()).then(|| Route::new(chain, min_of_chain));
     let also = named(&args.also).into_iter().map(|target| {
         let min = min_of(&target);
         Route::new(vec![target], min)

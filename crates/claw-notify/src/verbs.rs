@@ -12,6 +12,7 @@ use crate::channels::{self, CHANNELS, Parcel, Refusal};
 use crate::clock::{Clock, rfc3339, wall};
 use crate::command::{self, Command};
 use crate::engine::{Engine, Setup, keep};
+use crate::health::Delay;
 use crate::message::{Body, Message};
 use crate::spool::journal;
 use crate::spool::{Id, numbers, path};
@@ -63,9 +64,15 @@ fn show(setup: &Setup, dead: bool, output: &mut Output) -> Result<Outcome, Compl
     for desk in &kept.desks {
         let target = desk.route.targets.first().map_or("nobody", String::as_str);
         let messages = if dead { &desk.dead } else { &desk.outbox };
+        let mut delays = desk
+            .route
+            .targets
+            .iter()
+            .filter_map(|target| Delay::of(target, kept.health.get(target), &kept.ledger, now));
+        let delay = delays.next().filter(|_| !dead);
         for message in messages.values() {
             count += 1;
-            output.record(&waiting(message, target, now, source))?;
+            output.record(&waiting(message, (target, delay.as_ref()), now, source))?;
         }
         for incident in desk.incidents.values().filter(|it| !dead && it.untold_count > 0) {
             count += 1;
@@ -108,19 +115,27 @@ fn show(setup: &Setup, dead: bool, output: &mut Output) -> Result<Outcome, Compl
     Ok(if count > 0 { Outcome::NotWell } else { Outcome::Well })
 }
 
-fn waiting(message: &Message, target: &str, now: u64, source: &Source) -> claw_record::Record {
+fn waiting(
+    message: &Message,
+    (target, delay): (&str, Option<&Delay>),
+    now: u64,
+    source: &Source,
+) -> claw_record::Record {
     let since = Duration::from_millis(now.saturating_sub(message.since));
     let refused: Vec<_> =
         message.refused.iter().map(|(target, why)| format!("; {target}: {why}")).collect();
     let records = if message.count == 1 { "record" } else { "records" };
-    let words = format!(
-        "message {} of {} {records}, {}, waits for {}{}",
+    let mut words = format!(
+        "message {} of {} {records}, {}, has waited {}{}",
         message.number,
         message.count,
         message.ids,
         claw_record::shown_span(since),
         refused.concat()
     );
+    if let Some(delay) = delay {
+        words += &format!("; {}", delay.words);
+    }
     let mut record = source.record("queue", target, Status::Warn, &words);
     record.data.insert("ids".to_owned(), message.ids.to_string().into());
     record.data.insert("records_total".to_owned(), message.count.into());
@@ -155,13 +170,26 @@ pub(crate) fn silence(
     output: &mut Output,
 ) -> Result<Outcome, Complaint> {
     if let Some(which) = silence.end {
+        let file = setup.spool.join("state");
+        let contents = journal::load(&file)
+            .map_err(|error| Complaint::cannot("read", &file.display().to_string(), error))?;
+        let silences = keep::load(&contents.values).silences;
+        let is_there = match which.parse() {
+            Ok(number) => silences.all.contains_key(&number),
+            Err(_) => !silences.of_reason(&which).is_empty(),
+        };
+        if !is_there {
+            complain("claw-notify", &format!("there is no silence '{which}'"));
+            return Ok(Outcome::NotWell);
+        }
         let command = match which.parse() {
             Ok(number) => Command::EndSilence { number },
             Err(_) => Command::EndSilences { why: which.clone() },
         };
         return ask(setup, &command, &format!("silence {which} is over"), output);
     }
-    let (Some(time), Some(why)) = (silence.time, silence.why) else {
+    let why = silence.why.filter(|why| !why.trim().is_empty());
+    let (Some(time), Some(why)) = (silence.time, why) else {
         let why = "a silence has an end and a reason: --for 30m --why \"new disk\"";
         return Err(Complaint::new(format!("cannot be silent: {why}")));
     };

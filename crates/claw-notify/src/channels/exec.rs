@@ -32,7 +32,7 @@ fn check(address: &str) -> Result<(), String> {
 fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
     let program = parcel.address;
     let mut command = Command::new(program);
-    command.env_clear().env("LC_ALL", "C.UTF-8").current_dir("/");
+    command.env_clear().env("LC_ALL", "C.UTF-8").env("CLAW_NOTIFY_ID", parcel.ids).current_dir("/");
     for name in ["PATH", "HOME"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);

@@ -86,7 +86,9 @@ fn owner(folder: &Path) -> Option<Owner> {
 fn line(record: &Record, ids: &str) -> (String, String) {
     let wall = record.time.unix_timestamp();
     let time = crate::clock::rfc3339(wall);
-    let day = time.split('T').next().unwrap_or_default();
+    // The day on which it is written: a record's clock may be wrong, and would choose the file.
+    let today = crate::clock::rfc3339(crate::clock::wall());
+    let day = today.split('T').next().unwrap_or_default();
     let Record { host, subject, status, message, .. } = record;
     let remedy = record.remedy.as_ref().map_or_else(String::new, |remedy| format!(" → {remedy}"));
     let severity = word(record.severity);

@@ -166,6 +166,12 @@ impl Engine {
         let Ok((channel, _)) = channels::of(target) else { return };
         let now = self.clock.now();
         let Some(desk) = self.desks.iter_mut().find(|it| it.number == desk) else { return };
+        // Where nothing proves anything, that it was said is all there can be.
+        let has_proof = desk
+            .route
+            .targets
+            .iter()
+            .any(|target| channels::of(target).is_ok_and(|(channel, _)| channel.proves));
         let Some(message) = desk.message(number) else { return };
         let done = match &message.begun {
             Some((begun, done)) if begun == target => *done,
@@ -184,7 +190,9 @@ impl Engine {
         }
         if !channel.proves {
             message.is_shouted = true;
-            return;
+            if has_proof {
+                return;
+            }
         }
         let Some(message) = desk.take(number) else { return };
         let receipt = message.receipt.clone().unwrap_or(receipt);

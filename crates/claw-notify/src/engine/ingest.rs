@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Instant;
 
 use claw_record::{Record, Severity, Status};
 
@@ -155,17 +156,22 @@ impl Engine {
             (segment.is_read && segment.desks.iter().all(told)).then_some(*number)
         };
         let over: Vec<_> = self.segments.iter().filter_map(is_over).collect();
-        if over.is_empty() || self.journal.has_changes() || self.journal.is_behind() {
+        if over.is_empty() || self.journal.has_changes() {
             return;
         }
-        // That it was told has to outlast what was told.
+        // That it was told has to outlast what was told; but where the disk has no room for that, this
+        // is what makes some. Whoever kills us in between is told twice.
+        let is_full = self.journal.is_behind();
+        if is_full {
+            self.next_save = Instant::now();
+        }
         let folder = self.folder();
         for number in over {
             let segment = &self.segments[&number];
             let ends = segment.desks.iter().map(|at| self.desks[*at].cursors.get(&number));
             let start = segment.start;
             let end = ends.map(|cursor| cursor.map_or(start, |cursor| cursor.offset)).max();
-            if !is_closed(&folder, number) || self.journal.sync().is_err() {
+            if !is_closed(&folder, number) || (!is_full && self.journal.sync().is_err()) {
                 continue;
             }
             if let Ok(true) = remove(&folder, number, end.unwrap_or(start)) {

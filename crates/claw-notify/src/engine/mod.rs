@@ -17,7 +17,7 @@ use claw_record::{Complaint, Record, Severity, Source, Status, complain};
 use crate::channels::Takes;
 use crate::clock::{Clock, Milliseconds};
 use crate::desk::Desk;
-use crate::health::{Health, Outcome};
+use crate::health::{Delay, Health, Outcome};
 use crate::incident::Rules;
 use crate::limits::Ledger;
 use crate::means::Means;
@@ -255,15 +255,34 @@ impl Engine {
     }
 
     /// How many messages wait, and why the first of them does.
-    pub(crate) fn left(&self) -> (usize, Option<String>) {
+    pub(crate) fn left(&self) -> (usize, Option<Delay>) {
         let waiting = |desk: &Desk| {
             let unwritten = if self.is_silent(desk) { 0 } else { usize::from(!desk.is_idle()) };
             if desk.outbox.is_empty() { unwritten } else { desk.outbox.len() }
         };
         let count = self.desks.iter().map(waiting).sum();
-        let failing = self.health.iter().find(|(_, health)| health.why.is_some());
-        let why = failing.and_then(|(target, health)| Some((target, health.why.as_ref()?)));
-        (count, why.map(|(target, why)| format!("{target}: {why}")))
+        let now = self.clock.now();
+        let targets = self.desks.iter().filter(|desk| !desk.outbox.is_empty());
+        let mut targets = targets.flat_map(|desk| &desk.route.targets);
+        let delay = targets
+            .find_map(|target| Delay::of(target, self.health.get(target), &self.ledger, now));
+        (count, delay)
+    }
+
+    /// What can be remembered nowhere: records that are lost with this process, and whether something
+    /// will be told again.
+    pub(crate) fn forgotten(&self) -> (u64, bool) {
+        if !self.journal.is_behind() {
+            return (0, false);
+        }
+        const OURS: u32 = 0;
+        let lost = |desk: &Desk| {
+            let told = desk.outbox.values().chain(desk.dead.values()).map(|it| &it.ids);
+            let untold = desk.incidents.values().map(|incident| &incident.untold);
+            let more = desk.flood.iter().map(|flood| &flood.ids);
+            told.chain(untold).chain(more).map(|ids| ids.count_in(OURS)).sum::<u64>()
+        };
+        (self.desks.iter().map(lost).sum(), true)
     }
 
     /// How many messages nobody will take.

@@ -65,6 +65,12 @@ impl Ids {
         self.ranges.iter().any(|range| range.0 == segment)
     }
 
+    /// How many of them are in that segment.
+    pub(crate) fn count_in(&self, segment: u32) -> u64 {
+        let there = self.ranges.iter().filter(|range| range.0 == segment);
+        there.map(|(_, first, last)| u64::from(last - first) + 1).sum()
+    }
+
     fn add_range(&mut self, (segment, first, last): (u32, u32, u32)) {
         let before =
             |range: &(u32, u32, u32)| (range.0, range.2.saturating_add(1)) < (segment, first);
