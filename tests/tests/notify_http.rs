@@ -128,6 +128,32 @@ fn through_a_proxy_it_is_the_service_itself_that_is_talked_to() {
     }
 }
 
+/// A proxy that has to prove its own name first.
+#[test]
+fn a_proxy_behind_tls_is_one_only_where_it_is_trusted() {
+    let Some(authority) = Authority::new("one") else { return no_openssl() };
+    for (name, is_trusted) in [("localhost", true), ("another.example.org", false)] {
+        let place = Place::new();
+        // It says yes to whatever it is asked, as the service behind it does.
+        let proxy = Secure::start(Secure::free_port(), &authority.sign(name, 2), "");
+        let (trusted, address) = (authority.file(), format!("https://localhost:{}", proxy.port()));
+        let set = [("HTTP_PROXY", &*address), ("SSL_CERT_FILE", trusted.to_str().unwrap())];
+        let arguments = ["--also", "webhook:http://api.example.org/hook", "--patience", "500ms"];
+        let told = place.run("", &set, &arguments, &format!("{RECORD}\n"));
+        let heard = proxy.heard();
+        if is_trusted {
+            assert_eq!((told.status, told.stderr.as_str()), (0, ""));
+            assert!(heard.starts_with("CONNECT api.example.org:80 HTTP/1.1\r\n"), "{heard}");
+            assert!(heard.contains("POST /hook HTTP/1.1\r\n"), "{heard}");
+        } else {
+            let words = "its certificate is refused: it is for another name";
+            let words = format!("through the proxy localhost:{}: {words}", proxy.port());
+            assert_eq!((told.status, heard.as_str()), (1, ""), "{}", told.stderr);
+            assert!(told.stderr.contains(&words), "{}", told.stderr);
+        }
+    }
+}
+
 /// A handshake of TLS, and nothing that can be read.
 fn assert_encrypted(bytes: &[u8]) {
     const HANDSHAKE: u8 = 22;
