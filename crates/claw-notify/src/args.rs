@@ -112,7 +112,8 @@ pub(crate) struct Args {
         env = "CLAW_TELEGRAM_API",
         hide_env_values = true,
         value_name = "URL",
-        default_value = "https://api.telegram.org"
+        default_value = "https://api.telegram.org",
+        value_parser = web
     )]
     pub(crate) telegram_api: String,
 
@@ -133,7 +134,8 @@ pub(crate) struct Args {
         env = "CLAW_NTFY_URL",
         hide_env_values = true,
         value_name = "URL",
-        default_value = "https://ntfy.sh"
+        default_value = "https://ntfy.sh",
+        value_parser = web
     )]
     pub(crate) ntfy_url: String,
 
@@ -348,6 +350,16 @@ fn target(text: &str) -> Result<String, String> {
     if text.is_empty() { Ok(String::new()) } else { channels::of(text).map(|_| text.to_owned()) }
 }
 
+/// An address of the web.
+fn web(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    if rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+        Ok(text.to_owned())
+    } else {
+        Err("not a URL, http:// or https://".to_owned())
+    }
+}
+
 fn some(text: &str) -> Result<Duration, String> {
     match claw_record::span(text)? {
         time if time.is_zero() => Err("it must be more than 0s".to_owned()),
@@ -398,6 +410,7 @@ mod tests {
             (&["--to", "pigeon:x"][..], "there is no channel 'pigeon'"),
             (&["--to", "telegram:me"], "not telegram:CHAT"),
             (&["--min", "loud"], "invalid value 'loud'"),
+            (&["--telegram-api", "127.0.0.1:8081"], "not a URL, http:// or https://"),
             (&["silence", "--for", "0s"], "it must be more than 0s"),
             (&["queue", "drop"], "<ID>"),
         ] {
