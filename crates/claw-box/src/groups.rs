@@ -73,9 +73,12 @@ fn watched(patience: Duration) {
 /// The signals are caught and not blocked: a program inherits what is blocked, and could not be ended.
 fn watch(mut signals: Signals, patience: Duration) {
     if let Some(signal) = signals.forever().next() {
-        // Nothing is started after this.
-        end_all();
-        if signal == SIGTERM {
+        // Nothing is started after this; and whoever waits for one that was ended here gets no further
+        // than to this lock, or it would tell of that and end with another status.
+        let mut groups = locked();
+        groups.end();
+        if signal == SIGTERM && !patience.is_zero() {
+            drop(groups);
             thread::sleep(patience);
         }
         let _ = emulate_default_handler(signal);
