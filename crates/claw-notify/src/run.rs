@@ -51,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome, Complaint> {
             ..Rules::default()
         },
         failover: milliseconds(args.failover),
+        is_filter: args.verb.is_none(),
         test_every: Some(milliseconds(args.test_every)).filter(|every| *every > 0),
         fallback: routes(args),
     };

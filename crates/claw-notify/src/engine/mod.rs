@@ -47,6 +47,8 @@ pub(crate) struct Setup {
     pub(crate) means: Arc<Means>,
     pub(crate) rules: Rules,
     pub(crate) failover: Milliseconds,
+    /// It accepts as well, and others will come after it.
+    pub(crate) is_filter: bool,
     /// How often it is tried whether the targets work.
     pub(crate) test_every: Option<Milliseconds>,
     /// Where damaged segments go, whose routes nobody knows any more.
