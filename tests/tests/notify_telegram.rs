@@ -354,3 +354,31 @@ fn m6_every_target_is_tried_from_time_to_time_and_one_that_fails_is_told_by_the_
     assert_eq!(other.tell(&["--to", "telegram:5"], "").status, 0);
     assert!(other.texts().is_empty());
 }
+
+/// What a record says is told without the secrets in it, and does not lie about in the spool either.
+#[test]
+fn l7_no_secret_leaves_the_box_in_an_alert() {
+    let place = Place::new();
+    let held = "Zk3vQ9xT1mB7sR5wLpN2yHcD";
+    let credentials = place.folder.path().join("credentials");
+    fs::create_dir(&credentials).unwrap();
+    fs::write(credentials.join("claw_anything"), held).unwrap();
+    let token = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+    let line = record("job:x", "fail", "ERROR", &format!("pushed with {token}, then {held}"));
+    let mut notify = place.notify(&["--to", "telegram:5"]);
+    notify.arg("--state").arg(place.folder.path().join("state"));
+    notify.env("CREDENTIALS_DIRECTORY", &credentials);
+    let run = run(notify.write_stdin(line.clone()));
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert_eq!(run.stdout.lines().next(), Some(line.trim()), "what is passed on is unchanged");
+    let text = place.texts().pop().unwrap();
+    assert!(!text.contains(token) && !text.contains(held), "{text}");
+    assert!(
+        text.contains("pushed with [redacted:") && text.matches("[redacted:").count() == 2,
+        "{text}"
+    );
+    for file in ["in/00000001", "state", "receipts"] {
+        let kept = fs::read_to_string(place.folder.path().join("spool").join(file)).unwrap();
+        assert!(!kept.contains(token) && !kept.contains(held), "{file}: {kept}");
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! A thread reads; everything that it has read while the disk was busy goes there together.
 
+use std::borrow::Cow;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use claw_record::{
     Complaint, Format, LINE_LIMIT, Line, Lines, Output, Record, Severity, Source, Status, complain,
 };
 
+use crate::censor::Censor;
 use crate::engine::Event;
 use crate::entry;
 use crate::route::Route;
@@ -70,6 +72,7 @@ pub(crate) struct Taking {
     pub(crate) routes: Vec<Route>,
     pub(crate) source: Source,
     pub(crate) format: Format,
+    pub(crate) censor: Arc<Censor>,
 }
 
 /// A text that is longer is told as several, and a line that is longer is cut.
@@ -202,10 +205,13 @@ impl Taking {
         // One that passes may be the end of what was told.
         let accept = match payload {
             _ if !is_loud && record.status != Status::Pass => Accept::No,
-            None => Accept::Line(record.severity),
+            None => match self.censor.line(&bytes) {
+                Cow::Borrowed(_) => Accept::Line(record.severity),
+                Cow::Owned(clean) => Accept::Other(clean, record.severity),
+            },
             Some(mut payload) => {
                 payload.pop_if(|last| *last == b'\n');
-                Accept::Other(payload, record.severity)
+                Accept::Other(self.censor.line(&payload).into_owned(), record.severity)
             }
         };
         let record = (self.format == Format::Human).then_some(record);
@@ -320,7 +326,7 @@ fn accept_text(
     let record = entry::text(&whole, subject, *severity, &taking.source);
     let mut line = record.to_line();
     line.pop_if(|last| *last == b'\n');
-    put(&[(&line, *severity)], taking, writer, events)
+    put(&[(&taking.censor.line(&line), *severity)], taking, writer, events)
 }
 
 fn put(

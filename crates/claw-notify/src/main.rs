@@ -36,6 +36,7 @@
 
 mod accept;
 mod args;
+mod censor;
 mod channels;
 mod clock;
 mod command;

@@ -10,6 +10,7 @@ use claw_record::{Complaint, Format, Outcome, Output, Severity, Source, complain
 
 use crate::accept::{self, Between, Taking};
 use crate::args::{self, Args, Verb};
+use crate::censor::Censor;
 use crate::deliverer::{self, Ended};
 use crate::engine::{Event, Setup};
 use crate::http::Http;
@@ -99,6 +100,7 @@ fn filter(args: &Args, mut setup: Setup, output: &mut Output) -> Result<Outcome,
         routes: setup.fallback.clone(),
         source: setup.source.clone(),
         format: output.format(),
+        censor: Arc::new(Censor::new(state_folder(args), args.user.clone())),
     };
     let mut writer = Writer::new(&setup.spool, taking.routes.clone());
     let between = Arc::new(Between::default());
@@ -202,8 +204,11 @@ fn elsewhere() -> std::io::Result<tempfile::TempDir> {
 }
 
 fn spool_folder(args: &Args) -> PathBuf {
-    let state = || args.state.clone().unwrap_or_else(claw_box::state_folder).join("notify");
-    args.spool.clone().unwrap_or_else(state)
+    args.spool.clone().unwrap_or_else(|| state_folder(args).join("notify"))
+}
+
+fn state_folder(args: &Args) -> PathBuf {
+    args.state.clone().unwrap_or_else(claw_box::state_folder)
 }
 
 /// One route for those who are told in order of failover, and one for each who is told as well.

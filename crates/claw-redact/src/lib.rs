@@ -17,7 +17,9 @@
 mod coding;
 mod engine;
 mod held;
+mod host;
 mod key;
+mod line;
 mod long;
 mod places;
 mod rules;
