@@ -18,6 +18,10 @@ use crate::spool::journal;
 use crate::spool::{Id, numbers, path};
 use crate::trial;
 
+/// What it is about that is done here.
+const QUEUE: &str = "notify:queue";
+const SILENCE: &str = "notify:silence";
+
 /// What is asked of a silence.
 #[derive(Debug)]
 pub(crate) struct Silence {
@@ -44,11 +48,14 @@ pub(crate) fn queue(
     match act {
         None => show(&setup, false, output),
         Some(Act::Dead) => show(&setup, true, output),
-        Some(Act::Retry) => ask(setup, &Command::Retry, "every target is tried again", output),
+        Some(Act::Retry) => {
+            ask(setup, &Command::Retry, (QUEUE, "every target is tried again"), output)
+        }
         Some(Act::Drop { ids }) => {
             let ids: Result<Vec<Id>, _> = ids.iter().map(|id| id.parse()).collect();
             let ids = ids.map_err(|why| Complaint::new(format!("cannot drop: {why}")))?;
-            ask(setup, &Command::Drop { ids }, "what tells of these alone is not told", output)
+            let words = "what tells of these alone is not told";
+            ask(setup, &Command::Drop { ids }, (QUEUE, words), output)
         }
     }
 }
@@ -109,7 +116,7 @@ fn show(setup: &Setup, dead: bool, output: &mut Output) -> Result<Outcome, Compl
                 claw_record::shown_span(left),
                 silence.why
             );
-            output.record(&source.record("silence", "notify:silence", Status::Pass, &words))?;
+            output.record(&source.record("silence", SILENCE, Status::Pass, &words))?;
         }
     }
     Ok(if count > 0 { Outcome::NotWell } else { Outcome::Well })
@@ -186,7 +193,7 @@ pub(crate) fn silence(
             Ok(number) => Command::EndSilence { number },
             Err(_) => Command::EndSilences { why: which.clone() },
         };
-        return ask(setup, &command, &format!("silence {which} is over"), output);
+        return ask(setup, &command, (SILENCE, &format!("silence {which} is over")), output);
     }
     let why = silence.why.filter(|why| !why.trim().is_empty());
     let (Some(time), Some(why)) = (silence.time, why) else {
@@ -197,14 +204,14 @@ pub(crate) fn silence(
     let about = subject.clone().unwrap_or_else(|| "everything".to_owned());
     let until = rfc3339(wall().saturating_add(i64::try_from(time.as_secs()).unwrap_or(i64::MAX)));
     let words = format!("{about} is not told until {until}: {why}");
-    ask(setup, &Command::Silence { subject, milliseconds, why }, &words, output)
+    ask(setup, &Command::Silence { subject, milliseconds, why }, (SILENCE, &words), output)
 }
 
 /// Has a command done, by whoever delivers or else here.
 fn ask(
     setup: Setup,
     command: &Command,
-    words: &str,
+    (subject, words): (&str, &str),
     output: &mut Output,
 ) -> Result<Outcome, Complaint> {
     const PATIENCE: Duration = Duration::from_secs(5);
@@ -228,7 +235,7 @@ fn ask(
         complain("claw-notify", words);
         return Ok(Outcome::Unable);
     }
-    output.record(&source.record("operation", "notify:queue", Status::Pass, words))?;
+    output.record(&source.record("operation", subject, Status::Pass, words))?;
     Ok(Outcome::Well)
 }
 
