@@ -90,6 +90,8 @@ fn the_monitor_tells(suite: &str) {
     let queue = host.shell_of("root", "claw-notify queue --format json 2>&1 || :");
     assert!(!queue.contains("deploy stop"), "{queue}");
 
+    the_gateways_command_gets_the_words_as_they_are(&host);
+
     // Whoever takes it out leaves nothing behind that was not told, and says so.
     host.shell_of("root", "systemctl stop ntfy");
     host.shell("XDG_RUNTIME_DIR=/run/user/1000 systemctl --user kill -s KILL openclaw-gateway");
@@ -106,6 +108,29 @@ fn the_monitor_tells(suite: &str) {
         run.stderr
     );
     host.run("root", &["test", "-e", "/var/lib/claw/notify/state"]);
+}
+
+/// It runs as its owner, by that user's manager, which puts nothing of its own into a text.
+fn the_gateways_command_gets_the_words_as_they_are(host: &Host) {
+    host.shell(
+        r#"mkdir -p ~/bin
+cat >~/bin/openclaw <<'END'
+#!/bin/sh
+printf '%s\n' "$@" >~/argv
+echo '{"messageId":"7"}'
+END
+chmod 755 ~/bin/openclaw"#,
+    );
+    let words = r#"a $HOME ${PATH} $$ %h 100% \x "q""#;
+    host.shell_of("root", &format!(
+        "cat <<'END' | claw-notify --user dev --spool /run/spool --text --to openclaw:telegram/5\n{words}\nEND"
+    ));
+    let heard = host.shell_of("root", "cat /home/dev/argv; stat -c %U /home/dev/argv");
+    assert!(heard.contains(&format!("\n{words}\n#1.1\ndev\n")), "{heard}");
+    assert!(
+        heard.starts_with("message\nsend\n--json\n--channel\ntelegram\n--target=5\n"),
+        "{heard}"
+    );
 }
 
 #[test]

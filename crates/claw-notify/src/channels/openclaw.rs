@@ -51,15 +51,20 @@ pub(crate) struct Job {
 pub(crate) const ERRAND: Errand<Job, String> = Errand { word: "as-owner", work };
 
 fn work(owner: &Owner, job: &Job, deadline: Instant) -> Result<String, String> {
-    let mut command = Command::new("openclaw");
     let home = owner.home.display();
     // Where npm puts it for one user, beside where it is for everybody.
     let path =
         format!("{home}/.local/bin:{home}/.npm-global/bin:{home}/bin:/usr/local/bin:/usr/bin:/bin");
-    command.env("PATH", path).env("HOME", &owner.home).env("NO_COLOR", "1");
+    let is_managed = owner.runtime_dir().join("systemd/private").exists();
+    let mut command =
+        if is_managed { by_manager(&path, deadline) } else { Command::new("openclaw") };
+    // A manager would put its own variables where a text has a dollar.
+    let plain = |text: &str| if is_managed { text.replace('$', "$$") } else { text.to_owned() };
+    command.env("PATH", &path).env("HOME", &owner.home).env("NO_COLOR", "1");
     command.env("XDG_RUNTIME_DIR", owner.runtime_dir());
-    command.args(["message", "send", "--json", "--channel", &job.channel]);
-    command.arg(format!("--target={}", job.target)).arg(format!("--message={}", job.text));
+    command.args(["message", "send", "--json", "--channel", &plain(&job.channel)]);
+    command.arg(format!("--target={}", plain(&job.target)));
+    command.arg(format!("--message={}", plain(&job.text)));
     let said = child::run(&mut command, deadline);
     match said {
         Ok(ended) if ended.status.success() => {
@@ -69,6 +74,17 @@ fn work(owner: &Owner, job: &Job, deadline: Instant) -> Result<String, String> {
         Err(child::NotEnded::NotStarted(error)) => Err(format!("cannot run 'openclaw': {error}")),
         Err(child::NotEnded::Late) => Err("'openclaw message send' did not end in time".to_owned()),
     }
+}
+
+/// The owner's manager runs it: within the walls of the monitor's unit Node.js has no memory that it can
+/// both write and run, and dies.
+fn by_manager(path: &str, deadline: Instant) -> Command {
+    let left = deadline.saturating_duration_since(Instant::now()).as_secs().max(1);
+    let mut command = Command::new("systemd-run");
+    command.args(["--user", "--quiet", "--collect", "--wait", "--pipe", "--service-type=exec"]);
+    command.arg(format!("--property=RuntimeMaxSec={left}"));
+    command.arg(format!("--setenv=PATH={path}")).args(["--setenv=NO_COLOR=1", "--", "openclaw"]);
+    command
 }
 
 fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
