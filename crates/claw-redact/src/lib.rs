@@ -2,7 +2,7 @@
 //!
 //! A secret is found in two ways. **By rule**: a token that begins as its maker's tokens do, the value
 //! behind a name such as `password`, a password in an address or a command, a private key as a whole;
-//! see [`rules`]. Rules are only ever added. **By knowledge**: what this host really holds in its
+//! see `rules`. Rules are only ever added. **By knowledge**: what this host really holds in its
 //! configuration, its credential files and its private keys is found wherever it stands, also in
 //! base64, percent-coded, escaped, in hexadecimal digits, and across a line break; see [`Held`]. What is
 //! held is kept as its first bytes and a keyed hash, and not as text.
