@@ -148,6 +148,6 @@ fn a_message_its_answer_and_a_long_text_are_what_an_emulator_holds() {
         assert!(text.encode_utf16().count() <= 4096);
         whole += text.strip_prefix(&format!("({number}/{all}) ")).unwrap();
     }
-    let lines = lines.replace("\\n", "\n");
-    assert_eq!(whole.matches(lines.trim()).count(), 2, "{whole}");
+    // The line breaks of a record are shown.
+    assert_eq!(whole.matches(&lines).count(), 2, "{whole}");
 }

@@ -139,7 +139,7 @@ fn a_proxy_behind_tls_is_one_only_where_it_is_trusted() {
         let (trusted, address) = (authority.file(), format!("https://localhost:{}", proxy.port()));
         let set = [("HTTP_PROXY", &*address), ("SSL_CERT_FILE", trusted.to_str().unwrap())];
         let arguments = ["--also", "webhook:http://api.example.org/hook", "--patience", "500ms"];
-        let told = place.run("", &set, &arguments, &format!("{RECORD}\n"));
+        let told = place.run("http://192.0.2.1", &set, &arguments, &format!("{RECORD}\n"));
         let heard = proxy.heard();
         if is_trusted {
             assert_eq!((told.status, told.stderr.as_str()), (0, ""));
