@@ -1,16 +1,15 @@
 //! Where the charts are kept: one file for each owner, for nobody else to read, changed under a lock.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use claw_box::lock;
+use claw_box::{lock, private_folder};
 use claw_record::Complaint;
 use nix::fcntl::Flock;
-use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 use crate::chart::Chart;
@@ -58,12 +57,7 @@ impl Store {
     /// The charts, to be changed. Waits for whoever else changes them, though not for ever.
     pub(crate) fn open(&self, patience: Duration) -> Result<Charts, Complaint> {
         let open = || {
-            let mut above = self.folder.ancestors();
-            let is_there = above.find(|folder| folder.symlink_metadata().is_ok());
-            // First where it is to be made, and then where it is.
-            is_there.map_or(Ok(()), no_objection)?;
-            DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-            no_objection(&self.folder)?;
+            private_folder(&self.folder)?;
             let file = self.file();
             let mut open = OpenOptions::new();
             open.create(true).truncate(false).write(true).mode(0o600);
@@ -130,24 +124,11 @@ fn read(file: &Path) -> io::Result<BTreeMap<String, Chart>> {
     Ok(kept.units)
 }
 
-/// Refuses a folder where root must not write: somebody else could put something in its place.
-fn no_objection(folder: &Path) -> io::Result<()> {
-    if !geteuid().is_root() {
-        return Ok(());
-    }
-    let objection = folder.canonicalize()?.ancestors().find_map(|above| {
-        const STICKY: u32 = 0o1000;
-        let meta = fs::symlink_metadata(above).ok()?;
-        let is_open = meta.mode() & 0o022 != 0 && meta.mode() & STICKY == 0;
-        let shown = above.display();
-        (meta.uid() != 0 || is_open).then(|| format!("others than root can write '{shown}'"))
-    });
-    objection.map_or(Ok(()), |why| Err(io::Error::other(why)))
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+
+    use nix::unistd::geteuid;
 
     use super::*;
 

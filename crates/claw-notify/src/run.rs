@@ -183,7 +183,7 @@ fn outcome(ended: &Ended, is_clean: bool) -> Outcome {
 }
 
 fn usable(spool: &Path) -> std::io::Result<()> {
-    spool::make(spool)?;
+    claw_box::private_folder(spool)?;
     spool::lock(spool)?;
     spool::keep_reserve(spool);
     Ok(())

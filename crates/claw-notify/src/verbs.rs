@@ -218,7 +218,7 @@ fn ask(
     const PAUSE: Duration = Duration::from_millis(20);
     let name = setup.spool.display().to_string();
     let cannot = |error: std::io::Error| Complaint::cannot("use", &name, error);
-    crate::spool::make(&setup.spool).map_err(cannot)?;
+    claw_box::private_folder(&setup.spool).map_err(cannot)?;
     let place = command::put(&setup.spool, command).map_err(cannot)?;
     let source = setup.source.clone();
     let (sender, _events) = channel();

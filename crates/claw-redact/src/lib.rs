@@ -31,5 +31,4 @@ pub use engine::{Redactor, Secret};
 pub use held::Held;
 pub use key::Key;
 pub use places::{Place, places};
-pub use rules::names_a_secret;
 pub use stream::Stream;

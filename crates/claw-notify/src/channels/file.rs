@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use claw_box::{Errand, Owner, Users};
+use claw_box::{Errand, Owner, Users, private_folder};
 use claw_record::Record;
 use nix::libc::O_NOFOLLOW;
 use nix::unistd::geteuid;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::{Channel, Parcel, Refusal, Takes, unlimited};
 use crate::compose::word;
 use crate::means::Means;
-use crate::{spool, text};
+use crate::text;
 
 pub(super) const CHANNEL: Channel = Channel {
     name: "file",
@@ -64,7 +64,7 @@ fn send(parcel: &Parcel<'_>, means: &Means) -> Result<String, Refusal> {
             let job = Job { folder: folder.to_owned(), name: name.clone(), line };
             ERRAND.ask(&owner, job, Instant::now() + means.timeout)
         }
-        None => spool::make(folder)
+        None => private_folder(folder)
             .and_then(|()| append(folder, &name, &line))
             .map_err(|error| error.to_string()),
     };

@@ -8,5 +8,5 @@ pub(crate) mod read;
 mod segment;
 
 pub(crate) use id::{Id, Ids};
-pub(crate) use lock::{Lock, give_reserve, keep_reserve, lock, make};
+pub(crate) use lock::{Lock, give_reserve, keep_reserve, lock};
 pub(crate) use segment::{Writer, numbers, path};
